@@ -1,0 +1,57 @@
+/* codegen.h: from a program to C text, objects, shared objects and running code. */
+#ifndef TN_CODEGEN_CODEGEN_H
+#define TN_CODEGEN_CODEGEN_H
+
+#include "passes/pass.h"
+#include "tenon/tenon.h"
+
+/* ---- emit_c.c ---- */
+
+typedef struct EmitOptions {
+    const char *prefix;      /* C identifier every exported symbol bears */
+    const Target *target;
+    bool embed_weights;      /* desc.weights refers to the symbol <prefix>_weights */
+    bool profile;            /* also emit run_kernel */
+} EmitOptions;
+
+/* The emitted program: a prelude, deduplicated kernels and the entry tables, apart so
+ * that kernels can be compiled in parallel. One C file is prelude + all kernels + entry. */
+typedef struct EmittedC {
+    const char *prelude;       /* types, inline math */
+    const char **kernels;      /* each one function `<prefix>_k<i>`, equal text only once */
+    size_t n_kernels;
+    const char *declarations;  /* prototypes of the kernels */
+    const char *entry;         /* plan, run, tables, <prefix>_model */
+} EmittedC;
+
+bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out);
+/* The public header: sizes, the desc symbol, and a typed wrapper when shapes are static. */
+bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out);
+/* The bytes of the weight region (weight_bytes of the program), packed by slot. */
+bool tn_emit_weights(Program *program, unsigned char *out);
+
+/* ---- clang.h: the bridge, implemented in clang.cpp ---- */
+
+typedef struct Bytes {
+    unsigned char *data; /* malloc'ed, freed by the receiver */
+    size_t size;
+} Bytes;
+
+typedef enum ClangOutput { CLANG_OBJECT, CLANG_ASM, CLANG_LLVM } ClangOutput;
+
+/* Compiles one C translation unit in-process; thread-safe. On failure returns false and a
+ * malloc'ed message in *error. */
+bool tn_clang_compile(const char *source, size_t size, const Target *target, int opt_level,
+                      ClangOutput kind, Bytes *out, char **error);
+/* Links objects (paths) into a shared object at `path`; exports only symbols the version
+ * script allows. Serialised inside: LLD keeps global state. */
+bool tn_lld_link(const char *const *objects, size_t n_objects, const char *path, char **error);
+
+/* ---- jit.c, aot.c ---- */
+
+/* Passes, emission, Clang and LLD in one: compiles the graph into `kind` at `path`. */
+bool tn_codegen_file(Compile *compile, tn_emit kind, const char *path, const char *prefix);
+/* ... into this process. `weights` stay in memory owned by the model. */
+bool tn_codegen_jit(Compile *compile, tn_model **out);
+
+#endif

@@ -1,0 +1,109 @@
+/* tenon/tenon.h: the compiler: load or build a model, compile it, run it in-process.
+ *
+ * A tn_graph is a model description before compilation. Handles are opaque; each
+ * has one destroy function. No call prints, exits or aborts. Calls that can fail
+ * return a tn_status; the text of all problems is kept in the tn_compiler.
+ */
+#ifndef TENON_TENON_H
+#define TENON_TENON_H
+
+#include <stdbool.h>
+
+#include "tenon/runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tn_compiler tn_compiler; /* one per thread: options, diagnostics, all IR */
+typedef struct tn_graph tn_graph;       /* owned by its compiler */
+typedef struct tn_value tn_value;       /* a tensor inside a graph; owned by the graph */
+
+/* What tn_compile_file writes. TN_EMIT_AUTO goes by the output's suffix. */
+typedef enum tn_emit {
+    TN_EMIT_AUTO,
+    TN_EMIT_GRAPH, /* .tn */
+    TN_EMIT_LOOPS, /* .loops */
+    TN_EMIT_C,     /* .c (with .h and .weights beside it) */
+    TN_EMIT_LLVM,  /* .ll */
+    TN_EMIT_ASM,   /* .s */
+    TN_EMIT_OBJ,   /* .o */
+    TN_EMIT_LIB,   /* .a */
+    TN_EMIT_SO     /* .so */
+} tn_emit;
+
+TN_API tn_compiler *tn_compiler_create(void);
+TN_API void tn_compiler_destroy(tn_compiler *compiler);
+/* Sets an option by name; false (and a diagnostic) for an unknown name or bad value:
+ * "opt" = 0..3, "march" = native | x86-64-v2 | x86-64-v3 | x86-64-v4, "threads" = N,
+ * "dim" = NAME=N (repeatable), "prefix" = C identifier, "dump-after" = PASS | all,
+ * "stop-after" = PASS, "time-passes" = 0|1, "verify-each" = 0|1. */
+TN_API bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value);
+/* Gives the value of an input at compile time. It is used only where the model
+ * needs it to know a shape; the compiled model then checks it at each run.
+ * The tensor's data is borrowed until the graph is loaded. */
+TN_API void tn_compiler_bind(tn_compiler *compiler, const char *input, const tn_tensor *value);
+/* All diagnostics so far, one a line, in the style of a compiler. Borrowed. */
+TN_API const char *tn_compiler_messages(tn_compiler *compiler);
+
+/* Reads an ONNX file or a .tn file (told apart by content). */
+TN_API tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out);
+/* The same from memory; `name` is used in messages. The bytes are borrowed until the
+ * compiler is destroyed. External data is refused. */
+TN_API tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size,
+                                const char *name, tn_graph **out);
+
+/* Compiles to a file. `path` "-" writes to standard output. */
+TN_API tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind,
+                                 const char *path);
+/* Compiles and loads into this process. The model outlives the compiler. */
+TN_API tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out);
+/* Runs the graph on the reference evaluator: naive, in the widest type. `outputs`
+ * receive dims, dtypes and data allocated with malloc, to be freed by the caller. */
+TN_API tn_status tn_evaluate(tn_compiler *compiler, tn_graph *graph, const tn_tensor *inputs,
+                             int32_t n_inputs, tn_tensor *outputs, int32_t n_outputs);
+
+/* Introspection before compilation. Symbolic dims are -1; `name` of a dim through
+ * tn_graph_dim_name (NULL when it is a number or has no name of its own). */
+TN_API int32_t tn_graph_input_count(const tn_graph *graph);
+TN_API int32_t tn_graph_output_count(const tn_graph *graph);
+TN_API const char *tn_graph_input_name(const tn_graph *graph, int32_t index);
+TN_API const char *tn_graph_output_name(const tn_graph *graph, int32_t index);
+TN_API void tn_graph_input_type(const tn_graph *graph, int32_t index, tn_tensor *out);
+TN_API void tn_graph_output_type(const tn_graph *graph, int32_t index, tn_tensor *out);
+TN_API const char *tn_graph_dim_name(const tn_graph *graph, int32_t input, int32_t axis);
+
+/* ---- The C builder ---------------------------------------------------- */
+
+/* Every builder call returns NULL after an error (and accepts NULL, returning
+ * NULL), so a whole network can be written and checked once at the end. */
+TN_API tn_graph *tn_graph_create(tn_compiler *compiler, const char *name);
+/* `dims` holds sizes; a NULL-terminated name list `dim_names` may name symbolic
+ * ones (an entry NULL or "" means the number counts). */
+TN_API tn_value *tn_input(tn_graph *graph, const char *name, tn_dtype dtype, int32_t rank,
+                          const int64_t *dims, const char *const *dim_names);
+/* A constant; the data is copied. */
+TN_API tn_value *tn_constant(tn_graph *graph, tn_dtype dtype, int32_t rank, const int64_t *dims,
+                             const void *data);
+TN_API tn_value *tn_scalar(tn_graph *graph, tn_dtype dtype, double value);
+TN_API void tn_output(tn_graph *graph, const char *name, tn_value *value);
+/* An operator by its ONNX name with NumPy broadcasting and attributes as a string in
+ * .tn syntax, e.g. tn_apply(g, "Conv", (tn_value *[]){x, w, b}, 3, "strides=[2,2], pads=[1,1,1,1]"). */
+TN_API tn_value *tn_apply(tn_graph *graph, const char *op, tn_value *const *inputs,
+                          int32_t n_inputs, const char *attributes);
+/* The usual few by name; all broadcast. */
+TN_API tn_value *tn_add(tn_graph *graph, tn_value *a, tn_value *b);
+TN_API tn_value *tn_sub(tn_graph *graph, tn_value *a, tn_value *b);
+TN_API tn_value *tn_mul(tn_graph *graph, tn_value *a, tn_value *b);
+TN_API tn_value *tn_div(tn_graph *graph, tn_value *a, tn_value *b);
+TN_API tn_value *tn_matmul(tn_graph *graph, tn_value *a, tn_value *b);
+TN_API tn_value *tn_relu(tn_graph *graph, tn_value *x);
+TN_API tn_value *tn_softmax(tn_graph *graph, tn_value *x, int32_t axis);
+TN_API tn_value *tn_reshape(tn_graph *graph, tn_value *x, int32_t rank, const int64_t *dims);
+TN_API tn_value *tn_transpose(tn_graph *graph, tn_value *x, const int32_t *perm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* program.h: a lowered model: kernels in order and the buffers they pass along.
+ *
+ * Made by the lower pass, annotated by the loop passes and memory planning, read by
+ * code generation.
+ */
+#ifndef TN_IR_PROGRAM_H
+#define TN_IR_PROGRAM_H
+
+#include "ir/loop.h"
+
+typedef enum SlotKind {
+    SLOT_INPUT,  /* caller's input `index` */
+    SLOT_OUTPUT, /* caller's output `index` */
+    SLOT_WEIGHT, /* read-only region at byte `offset` */
+    SLOT_STATE,  /* state region at byte `offset` */
+    SLOT_ARENA   /* planned scratch */
+} SlotKind;
+
+/* One buffer of the whole program. */
+typedef struct Slot {
+    uint32_t id;
+    SlotKind kind;
+    int32_t index;
+    uint64_t offset;      /* WEIGHT, STATE; ARENA when the plan is static */
+    const Dim *bytes;     /* size, rounded up to 64 */
+    int32_t first, last;  /* ARENA: kernels that first write and last read it */
+    int32_t alias;        /* ARENA: slot whose memory this one shares (same bytes), or -1 */
+    const Value *value;
+    const Blob *blob;     /* WEIGHT: bytes to place, already in the slot's layout */
+} Slot;
+
+typedef struct Step {
+    Kernel *kernel;
+    Slot **args;          /* one per PARAM buffer of the kernel */
+    bool barrier;         /* all threads meet before this step */
+    bool serial;          /* too small to share: thread 0 runs all of it */
+    const Dim *scratch;   /* bytes of thread-private memory the kernel's locals need */
+} Step;
+
+typedef struct Program {
+    Ctx *ctx;
+    Graph *graph;         /* inputs, outputs, symbols, constraints */
+    const char *name;
+    TN_VEC(Slot *) slots;
+    TN_VEC(Step) steps;
+    bool static_plan;     /* every slot size is constant: offsets are final */
+    const Dim *scratch;   /* largest step.scratch: per thread */
+    uint64_t arena_bytes; /* static plan, without scratch */
+    uint64_t peak_bytes;  /* static plan: largest sum of live slots */
+    uint64_t weight_bytes;
+} Program;
+
+Program *tn_program_new(Ctx *ctx, Graph *graph);
+Slot *tn_program_slot(Program *program, SlotKind kind, int32_t index, const Value *value,
+                      const Dim *bytes);
+void tn_program_print(const Program *program, StrBuf *out);
+/* Runs all steps on the interpreter over row-major inputs, for tests. */
+bool tn_program_interp(Program *program, void *const *inputs, void *const *outputs,
+                       const int64_t *symbols);
+
+#endif

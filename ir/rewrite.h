@@ -1,0 +1,59 @@
+/* rewrite.h: schedule rewrites: each takes a kernel to a kernel with the same meaning.
+ *
+ * They know nothing of operators. Each checks that it is legal and returns NULL / false,
+ * changing nothing, when it cannot prove so. `loop` is always a STMT_FOR inside the
+ * kernel. Results are equal up to the order of floating-point sums where a rewrite says so.
+ */
+#ifndef TN_IR_REWRITE_H
+#define TN_IR_REWRITE_H
+
+#include "ir/loop.h"
+
+typedef enum SplitTail {
+    SPLIT_EXACT, /* legal only when factor divides the extent (proved) */
+    SPLIT_MIN,   /* inner extent is min(factor, extent - outer * factor) */
+    SPLIT_PEEL   /* whole tiles in one nest, the remainder in a second copy behind it */
+} SplitTail;
+
+/* for v in E  ->  for o in ceil(E/f) { for i in f }, v = o*f + i. Returns the inner loop
+ * (the outer is `loop` itself, kept in place). With PEEL `*tail` (may be NULL) receives the
+ * remainder's loop, extent E - floor(E/f)*f, or NULL when that is proved zero. */
+Stmt *tn_loop_split(Kernel *kernel, Stmt *loop, int64_t factor, SplitTail tail, Stmt **rest);
+/* Splits the range: [0, at) stays in `loop`, [at, extent) becomes a copy behind it, returned. */
+Stmt *tn_loop_cut(Kernel *kernel, Stmt *loop, const Dim *at);
+/* Swaps `loop` with the single loop that is its whole body. Legal when the inner extent does
+ * not use loop's variable and iterations commute (no temp or buffer dependence carried
+ * except ACC with an associative op; reorders sums). */
+bool tn_loop_swap(Kernel *kernel, Stmt *loop);
+/* Distributes: body statements up to and including `last` stay, the rest moves to a copy of
+ * the loop behind it (returned). Temps that cross get a dimension for the loop's variable,
+ * whose extent must then be constant (or lanes). */
+Stmt *tn_loop_fission(Kernel *kernel, Stmt *loop, Stmt *last);
+/* Joins `loop` and the loop right behind it, same extent: the second body follows the first
+ * in every iteration. Legal when no element read by the second is written by a later
+ * iteration of the first. */
+bool tn_loop_jam(Kernel *kernel, Stmt *loop);
+/* for a in A { for b in B }  ->  for v in A*B, a = v/B, b = v%B. The inner loop must be the
+ * whole body and B free of a. */
+bool tn_loop_fuse(Kernel *kernel, Stmt *loop);
+/* Kind changes, checked. lanes: the constant upper bound of the extent. */
+bool tn_loop_unroll(Kernel *kernel, Stmt *loop);
+bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes);
+bool tn_loop_partition(Kernel *kernel, Stmt *loop);
+/* for k in K { acc = op(acc, x) }, the only statement, acc free of k  ->  `lanes` partial
+ * accumulators (a temp array indexed by the inner of k = o*lanes + i), combined after the
+ * loop in fixed order. Reorders sums. Returns the inner loop, ready to vectorise. */
+Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes);
+/* Copies the elements of `buf` that `loop`'s body reads into a local buffer filled before
+ * the loop, laid out in the order given by `vars` (loop variables inside `loop`, outermost
+ * first); all reads of buf in the body must use the same index expressions, free of other
+ * inner variables. Returns the filling nest's first loop. */
+Stmt *tn_loop_stage(Kernel *kernel, Stmt *loop, Buf *buf, const Dim *const *vars, int n_vars);
+/* Moves DEFs of the loop's body whose value does not depend on the loop in front of it. */
+bool tn_loop_hoist(Kernel *kernel, Stmt *loop);
+
+/* Helpers. */
+Stmt *tn_loop_parent(Kernel *kernel, const Stmt *stmt); /* enclosing FOR or NULL */
+Stmt *tn_loop_by_var(Kernel *kernel, const Dim *var);
+
+#endif

@@ -1,0 +1,50 @@
+/* pass.h: the pass table and its runner.
+ *
+ * A pass is a row of passes.def, a file of its name and a folder of golden tests. GRAPH
+ * passes see compile->graph, LOOP passes compile->program (the `lower` row makes it).
+ */
+#ifndef TN_PASSES_PASS_H
+#define TN_PASSES_PASS_H
+
+#include "ir/program.h"
+#include "ir/target.h"
+
+typedef struct Options {
+    int opt_level;          /* 0: no fusion, no tiling */
+    const Target *target;
+    int32_t threads;        /* what schedules plan for; results do not depend on it */
+    const char *dump_after; /* pass name, "all" or NULL */
+    const char *stop_after;
+    bool time_passes;
+    bool verify_each;
+} Options;
+
+typedef struct Compile {
+    Ctx *ctx;
+    Options options;
+    Graph *graph;
+    Program *program; /* NULL before lowering */
+    StrBuf *dump;     /* where dumps and times go; may be NULL */
+} Compile;
+
+/* Returns false after adding a diagnostic. */
+typedef bool PassFn(Compile *compile);
+
+typedef enum PassLevel { PASS_GRAPH, PASS_LOOP } PassLevel;
+
+typedef struct Pass {
+    const char *name;
+    PassLevel level;
+    int min_opt;   /* runs at this -O level and above */
+    PassFn *run;
+    const char *doc;
+} Pass;
+
+const Pass *tn_pass_at(uint32_t index); /* NULL past the end */
+const Pass *tn_pass_by_name(StrView name);
+/* Runs the whole table in order, with dumps, times and verification as asked. */
+bool tn_passes_run(Compile *compile);
+/* Runs one pass by name (tests). */
+bool tn_pass_run(Compile *compile, const Pass *pass);
+
+#endif
