@@ -1,0 +1,371 @@
+/* fuse.c: group nodes into kernels.
+ *
+ * Nodes are visited in topological order. A reduction opens a group, or joins the row
+ * group that makes its operand; a formula joins the latest group it reads from in which its
+ * index is known, pulling in pointwise producers of its other operands; what is left opens a
+ * group of its own. Afterwards cheap pointwise groups dissolve into their readers. Groups
+ * always form an acyclic graph: a join is refused when a path would leave the group and come
+ * back. Below -O1 every node is a group by itself.
+ */
+#include <string.h>
+
+#include "passes/fuse.h"
+
+/* Bounds what one emitted function can grow to. */
+enum { GROUP_MAX_NODES = 160 };
+
+static void make_value_space(Fuse *fuse, const Node *node, Space space) {
+    for (uint32_t i = 0; i < node->n_out; i++) {
+        fuse->space[node->out[i]->id] = (uint8_t)space;
+    }
+}
+
+static void group_add(Fuse *fuse, Group *group, Node *node, Space space) {
+    node->group = group->id;
+    tn_vec_push(fuse->arena, &group->nodes, node);
+    make_value_space(fuse, node, space);
+}
+
+static Group *group_new(Fuse *fuse, Node *node) {
+    Group *group = TN_NEW(fuse->arena, Group);
+    group->id = (int32_t)fuse->groups.len;
+    tn_vec_push(fuse->arena, &fuse->groups, group);
+    tn_vec_push(fuse->arena, &fuse->stamps, 0);
+    group_add(fuse, group, node, SPACE_ROOT);
+    tn_group_describe(group);
+    return group;
+}
+
+/* The value behind the transparent views of `value`; `*bijective` tells whether all of them
+ * are, `*n_views` how many there are. */
+static Value *view_root(Value *value, bool *bijective, uint32_t *n_views) {
+    *bijective = true;
+    *n_views = 0;
+    while (value->def != NULL && tn_node_is_transparent(value->def)) {
+        *bijective = *bijective && tn_node_has(value->def, TRAIT_BIJECTIVE);
+        *n_views += 1;
+        value = value->def->in[0];
+    }
+    return value;
+}
+
+static Group *group_of(Fuse *fuse, const Value *value) {
+    return value->def == NULL || value->def->group < 0 ? NULL
+                                                       : fuse->groups.data[value->def->group];
+}
+
+/* Whether `group` is, or reads (through other groups) from, `target`; `skip_direct` ignores
+ * edges that lead from `group` straight to the target. */
+static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool skip_direct) {
+    fuse->stamp++;
+    fuse->stack.len = 0;
+    tn_vec_push(fuse->arena, &fuse->stack, group);
+    while (fuse->stack.len > 0) {
+        Group *top = fuse->stack.data[--fuse->stack.len];
+        if (fuse->stamps.data[top->id] == fuse->stamp) {
+            continue;
+        }
+        fuse->stamps.data[top->id] = fuse->stamp;
+        for (size_t i = 0; i < top->nodes.len; i++) {
+            const Node *node = top->nodes.data[i];
+            for (uint32_t slot = 0; slot < node->n_in; slot++) {
+                bool bijective;
+                uint32_t n_views;
+                Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+                if (from == NULL || from == top || (skip_direct && top == group && from == target)) {
+                    continue;
+                }
+                if (from == target) {
+                    return true;
+                }
+                tn_vec_push(fuse->arena, &fuse->stack, from);
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether `value`, read at the full index of the row group, reads `base` at the root index. */
+static bool reads_row(Fuse *fuse, const Group *group, const Value *value, const Value *base) {
+    Ctx *ctx = fuse->ctx;
+    const Dim *vars[TN_MAX_RANK], *at[TN_MAX_RANK];
+    for (uint32_t i = 0; i < group->full_rank; i++) {
+        vars[i] = tn_dim_loop_var(ctx, "p", group->full[i]);
+    }
+    if (tn_view_base(ctx, value, vars, at) != base) {
+        return false;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->full_rank; i++) {
+        bool one = tn_dim_is(group->full[i], 1);
+        if (!group->reduced[i]) {
+            if (kept >= base->type.rank || (at[kept] != vars[i] && !(one && tn_dim_is(at[kept], 0)))) {
+                return false;
+            }
+            kept++;
+        }
+    }
+    return kept == base->type.rank;
+}
+
+/* The space `node` would have in `group` given operand `slot`; SPACE_NONE when it does not
+ * read the group there, SPACE_BAD when it reads it at an index the group does not have. */
+static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uint32_t slot) {
+    bool bijective;
+    uint32_t n_views;
+    Value *base = view_root(node->in[slot], &bijective, &n_views);
+    if (group_of(fuse, base) != group) {
+        return SPACE_NONE;
+    }
+    const Type *type = &node->out[0]->type;
+    Space space = (Space)fuse->space[base->id];
+    if (tn_operand_needs_buffer(node, slot) || tn_node_has(node, TRAIT_GUARDED) ||
+        tn_node_class(node) == OPC_INDEX) {
+        return SPACE_BAD;
+    }
+    if (group->rows && space == SPACE_ROOT &&
+        tn_dims_equal(type->rank, type->dims, group->full_rank, group->full) &&
+        reads_row(fuse, group, node->in[slot], base)) {
+        return SPACE_FULL;
+    }
+    return bijective && space != SPACE_INNER ? space : SPACE_BAD;
+}
+
+/* The space in which `node` can join `group`, or SPACE_BAD. */
+static Space join_space(Fuse *fuse, Group *group, const Node *node) {
+    Space space = SPACE_NONE;
+    if (group->form == GROUP_CONCAT || group->nodes.len >= GROUP_MAX_NODES ||
+        tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
+        return SPACE_BAD;
+    }
+    for (uint32_t slot = 0; slot < node->n_in; slot++) {
+        Space at = operand_space(fuse, group, node, slot);
+        if (at == SPACE_BAD || (at != SPACE_NONE && space != SPACE_NONE && at != space)) {
+            return SPACE_BAD;
+        }
+        space = at == SPACE_NONE ? space : at;
+    }
+    for (uint32_t slot = 0; slot < node->n_in && space != SPACE_NONE; slot++) {
+        bool bijective;
+        uint32_t n_views;
+        Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+        if (from != NULL && from != group && group_reaches(fuse, from, group, false)) {
+            return SPACE_BAD;
+        }
+    }
+    return space == SPACE_NONE ? SPACE_BAD : space;
+}
+
+/* Views between the group and `node`'s operands become members: their index is known. */
+static void adopt_views(Fuse *fuse, Group *group, Value *value) {
+    bool bijective;
+    uint32_t n_views;
+    Value *base = view_root(value, &bijective, &n_views);
+    if (n_views == 0 || !bijective || group_of(fuse, base) != group ||
+        fuse->space[base->id] == SPACE_INNER) {
+        return;
+    }
+    adopt_views(fuse, group, value->def->in[0]);
+    group_add(fuse, group, value->def, (Space)fuse->space[base->id]);
+}
+
+/* All members are formulas over the root dims themselves. */
+static bool is_plain_pointwise(Fuse *fuse, const Group *group) {
+    if (group->form != GROUP_POINTWISE || tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
+        return false;
+    }
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        const Value *out = group->nodes.data[i]->out[0];
+        if (fuse->space[out->id] != SPACE_ROOT ||
+            !tn_dims_equal(out->type.rank, out->type.dims, group->rank, group->dims)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void absorb(Fuse *fuse, Group *into, Group *from, Space space) {
+    for (size_t i = 0; i < from->nodes.len; i++) {
+        Space old = (Space)fuse->space[from->nodes.data[i]->out[0]->id];
+        group_add(fuse, into, from->nodes.data[i], space == SPACE_NONE ? old : space);
+    }
+    from->nodes.len = 0;
+}
+
+/* The space `from` would take inside `into`, SPACE_NONE to keep its own, SPACE_BAD if it
+ * does not fit; dims are those of the value that links them. */
+static Space merge_space(Fuse *fuse, const Group *into, const Group *from, Space linked) {
+    if (into->rows && from->rows) {
+        return tn_group_same_rows(into, from->anchor) ? SPACE_NONE : SPACE_BAD;
+    }
+    if (!is_plain_pointwise(fuse, from)) {
+        return SPACE_BAD;
+    }
+    if (linked == SPACE_FULL && into->rows) {
+        return tn_dims_equal(from->rank, from->dims, into->full_rank, into->full) ? SPACE_FULL
+                                                                                 : SPACE_BAD;
+    }
+    return tn_dims_equal(from->rank, from->dims, into->rank, into->dims) ? SPACE_ROOT : SPACE_BAD;
+}
+
+/* Brings the groups of `node`'s other operands into its group where that is exact. */
+static void merge_producers(Fuse *fuse, Group *group, Node *node) {
+    for (uint32_t slot = 0; slot < node->n_in; slot++) {
+        Group *from = group_of(fuse, node->in[slot]);
+        if (from == NULL || from == group || from->nodes.len == 0 ||
+            from->nodes.len + group->nodes.len > GROUP_MAX_NODES) {
+            continue;
+        }
+        Space space = merge_space(fuse, group, from, (Space)fuse->space[node->out[0]->id]);
+        if (space != SPACE_BAD && !group_reaches(fuse, group, from, true)) {
+            absorb(fuse, group, from, space);
+        }
+    }
+}
+
+/* Nodes of a group that grew by merging may be out of order. */
+static void sort_group(Fuse *fuse, Group *group) {
+    for (size_t i = 1; i < group->nodes.len; i++) {
+        Node *node = group->nodes.data[i];
+        size_t j = i;
+        for (; j > 0 && fuse->order[group->nodes.data[j - 1]->id] > fuse->order[node->id]; j--) {
+            group->nodes.data[j] = group->nodes.data[j - 1];
+        }
+        group->nodes.data[j] = node;
+    }
+}
+
+static void place_formula(Fuse *fuse, Node *node) {
+    Group *best = NULL;
+    Space best_space = SPACE_BAD;
+    for (uint32_t slot = 0; slot < node->n_in && !tn_node_has(node, TRAIT_OWNKERNEL); slot++) {
+        bool bijective;
+        uint32_t n_views;
+        Group *group = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+        if (group == NULL || group == best) {
+            continue;
+        }
+        Space space = join_space(fuse, group, node);
+        if (space != SPACE_BAD && (best == NULL || group->anchor != NULL || best->anchor == NULL)) {
+            best = group;
+            best_space = space;
+        }
+    }
+    if (best == NULL) {
+        best = group_new(fuse, node);
+    } else {
+        for (uint32_t slot = 0; slot < node->n_in && best_space != SPACE_FULL; slot++) {
+            adopt_views(fuse, best, node->in[slot]);
+        }
+        group_add(fuse, best, node, best_space);
+    }
+    if (!tn_node_has(node, TRAIT_OWNKERNEL) && tn_node_class(node) == OPC_MAP) {
+        merge_producers(fuse, best, node);
+    }
+    sort_group(fuse, best);
+}
+
+/* A plain pointwise producer of a row reduction's operand becomes its row group. */
+static bool join_rows(Fuse *fuse, Node *node) {
+    Group *group = group_of(fuse, node->in[0]);
+    if (group == NULL || tn_node_has(node, TRAIT_WINDOWED)) {
+        return false;
+    }
+    const Type *operand = &node->in[0]->type;
+    if (group->rows && fuse->space[node->in[0]->id] == SPACE_FULL) {
+        if (!tn_group_same_rows(group, node)) {
+            return false;
+        }
+    } else if (is_plain_pointwise(fuse, group) &&
+               tn_dims_equal(operand->rank, operand->dims, group->rank, group->dims)) {
+        for (size_t i = 0; i < group->nodes.len; i++) {
+            make_value_space(fuse, group->nodes.data[i], SPACE_FULL);
+        }
+    } else {
+        return false;
+    }
+    group_add(fuse, group, node, SPACE_ROOT);
+    tn_group_describe(group);
+    return true;
+}
+
+/* A view that must lie in memory: behind its producer where it can be, else alone. */
+static void place_forced_view(Fuse *fuse, Node *view) {
+    bool bijective;
+    uint32_t n_views;
+    Value *base = view_root(view->in[0], &bijective, &n_views);
+    Group *group = group_of(fuse, base);
+    if (group != NULL && bijective && tn_node_has(view, TRAIT_BIJECTIVE) &&
+        fuse->optimise && group->form != GROUP_CONCAT && fuse->space[base->id] != SPACE_INNER &&
+        !tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
+        adopt_views(fuse, group, view->in[0]);
+        group_add(fuse, group, view, (Space)fuse->space[base->id]);
+        sort_group(fuse, group);
+        return;
+    }
+    group_new(fuse, view);
+}
+
+static bool view_is_forced(const Node *view) {
+    if (view->out[0]->is_output) {
+        return true;
+    }
+    for (const Use *use = view->out[0]->uses; use != NULL; use = use->next) {
+        if (tn_operand_needs_buffer(use->user, use->slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void place_node(Fuse *fuse, Node *node) {
+    switch (tn_node_class(node)) {
+    case OPC_SOURCE:
+        if (node->out[0]->is_output || view_is_forced(node)) {
+            if (!tn_node_is_const(node) || node->out[0]->is_output) {
+                group_new(fuse, node);
+            }
+        }
+        break;
+    case OPC_VIEW:
+        if (view_is_forced(node)) {
+            place_forced_view(fuse, node);
+        }
+        break;
+    case OPC_REDUCE:
+        if (!fuse->optimise || !join_rows(fuse, node)) {
+            group_new(fuse, node);
+        }
+        break;
+    case OPC_MAP:
+    case OPC_INDEX:
+        if (fuse->optimise) {
+            place_formula(fuse, node);
+        } else {
+            group_new(fuse, node);
+        }
+        break;
+    }
+}
+
+bool tn_pass_fuse(Compile *compile) {
+    Graph *graph = compile->graph;
+    Fuse fuse = {.ctx = compile->ctx,
+                 .graph = graph,
+                 .arena = &compile->ctx->scratch,
+                 .optimise = compile->options.opt_level >= 1};
+    fuse.space = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
+    fuse.order = TN_NEW_ARRAY(fuse.arena, uint32_t, graph->n_nodes + 1);
+    uint32_t at = 0;
+    for (Node *node = graph->first; node != NULL; node = node->next) {
+        fuse.order[node->id] = at++;
+        node->group = -1;
+    }
+    for (Node *node = graph->first; node != NULL; node = node->next) {
+        place_node(&fuse, node);
+    }
+    if (fuse.optimise) {
+        tn_fuse_dissolve(&fuse);
+    }
+    return tn_fuse_order(&fuse);
+}

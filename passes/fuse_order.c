@@ -1,0 +1,135 @@
+/* fuse_order.c: put groups in execution order and the graph's nodes in the order of groups. */
+#include "passes/fuse.h"
+
+typedef struct Order {
+    Fuse *fuse;
+    uint8_t *group_state; /* 0 new, 1 open, 2 done */
+    uint8_t *placed;      /* by node id */
+    TN_VEC(Group *) sequence;
+    Node *tail;
+} Order;
+
+static void place(Order *order, Node *node) {
+    if (order->placed[node->id]) {
+        return;
+    }
+    order->placed[node->id] = 1;
+    node->prev = order->tail;
+    node->next = NULL;
+    if (order->tail != NULL) {
+        order->tail->next = node;
+    } else {
+        order->fuse->graph->first = node;
+    }
+    order->tail = node;
+}
+
+/* The group a value waits for, through transparent views; NULL for none. */
+static Group *value_group(Fuse *fuse, const Value *value) {
+    while (value->def != NULL && tn_node_is_transparent(value->def)) {
+        value = value->def->in[0];
+    }
+    return value->def == NULL || value->def->group < 0 ? NULL
+                                                       : fuse->groups.data[value->def->group];
+}
+
+/* Transparent views and sources in front of a member. */
+static void place_formulas(Order *order, Node *node) {
+    NodeVec chain = {0};
+    tn_vec_push(order->fuse->arena, &chain, node);
+    for (size_t i = 0; i < chain.len; i++) {
+        for (uint32_t slot = 0; slot < chain.data[i]->n_in; slot++) {
+            Node *def = chain.data[i]->in[slot]->def;
+            if (def != NULL && def->group < 0 && !order->placed[def->id]) {
+                tn_vec_push(order->fuse->arena, &chain, def);
+            }
+        }
+    }
+    for (size_t i = chain.len; i-- > 1;) {
+        place(order, chain.data[i]);
+    }
+}
+
+static void finish_group(Order *order, Group *group) {
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        place_formulas(order, group->nodes.data[i]);
+        place(order, group->nodes.data[i]);
+    }
+    tn_vec_push(order->fuse->arena, &order->sequence, group);
+}
+
+/* Last, as links between groups go by the old numbers until then. */
+static void renumber(Order *order) {
+    for (size_t i = 0; i < order->sequence.len; i++) {
+        Group *group = order->sequence.data[i];
+        for (size_t k = 0; k < group->nodes.len; k++) {
+            group->nodes.data[k]->group = (int32_t)i;
+        }
+    }
+}
+
+/* Pushes the groups that `top` waits for; false when one is open already: a cycle. */
+static bool push_needs(Order *order, Group *top) {
+    Fuse *fuse = order->fuse;
+    for (size_t i = 0; i < top->nodes.len; i++) {
+        const Node *node = top->nodes.data[i];
+        for (uint32_t slot = 0; slot < node->n_in; slot++) {
+            Group *need = value_group(fuse, node->in[slot]);
+            if (need == NULL || need == top || order->group_state[need->id] == 2) {
+                continue;
+            }
+            if (order->group_state[need->id] == 1) {
+                return tn_diag(&fuse->ctx->diags, TN_INTERNAL, node->loc,
+                               "fuse: kernels %d and %d wait for each other", top->id, need->id);
+            }
+            tn_vec_push(fuse->arena, &fuse->stack, need);
+        }
+    }
+    return true;
+}
+
+static bool visit(Order *order, Group *root) {
+    Fuse *fuse = order->fuse;
+    fuse->stack.len = 0;
+    tn_vec_push(fuse->arena, &fuse->stack, root);
+    while (fuse->stack.len > 0) {
+        Group *top = fuse->stack.data[fuse->stack.len - 1];
+        if (order->group_state[top->id] == 0) {
+            order->group_state[top->id] = 1;
+            if (!push_needs(order, top)) {
+                return false;
+            }
+            continue;
+        }
+        fuse->stack.len--;
+        if (order->group_state[top->id] == 1) {
+            order->group_state[top->id] = 2;
+            finish_group(order, top);
+        }
+    }
+    return true;
+}
+
+bool tn_fuse_order(Fuse *fuse) {
+    Graph *graph = fuse->graph;
+    Order order = {.fuse = fuse};
+    order.group_state = TN_NEW_ARRAY(fuse->arena, uint8_t, fuse->groups.len + 1);
+    order.placed = TN_NEW_ARRAY(fuse->arena, uint8_t, graph->n_nodes + 1);
+    Node **all = TN_NEW_ARRAY(fuse->arena, Node *, graph->n_nodes + 1);
+    size_t n = 0;
+    for (Node *node = graph->first; node != NULL; node = node->next) {
+        all[n++] = node;
+    }
+    for (size_t i = 0; i < fuse->groups.len; i++) {
+        if (fuse->groups.data[i]->nodes.len > 0 && order.group_state[i] == 0 &&
+            !visit(&order, fuse->groups.data[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        place(&order, all[i]);
+    }
+    graph->last = order.tail;
+    renumber(&order);
+    return true;
+}

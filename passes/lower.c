@@ -1,0 +1,194 @@
+/* lower.c: from grouped nodes to a program: slots for what lies in memory, one kernel a group. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/lower.h"
+
+static const Dim *slot_bytes(Ctx *ctx, const Type *type) {
+    const Dim *count = tn_type_phys_count(ctx, type);
+    const Dim *bytes = tn_dim_mulc(ctx, count, (int64_t)tn_dtype_bytes(type->dtype));
+    return tn_dim_mulc(ctx, tn_dim_divc(ctx, tn_dim_addc(ctx, bytes, 63), 64), 64);
+}
+
+/* Constant bytes in the value's layout; row-major ones are used where they are. */
+static const Blob *packed_blob(Ctx *ctx, const Value *value) {
+    const Blob *blob = value->def->blob;
+    if (value->type.layout == NULL) {
+        return blob;
+    }
+    const Dim *count = tn_type_phys_count(ctx, &value->type);
+    size_t size = (size_t)count->value * tn_dtype_bytes(value->type.dtype);
+    Blob *packed = TN_NEW(&ctx->arena, Blob);
+    void *data = tn_arena_alloc(&ctx->arena, size, 64);
+    tn_layout_pack(ctx, &value->type, blob->data, data);
+    *packed = (Blob){.data = data, .size = size, .source = NULL};
+    return packed;
+}
+
+Slot *tn_lower_slot(Lowering *lowering, const Value *value) {
+    Slot **slot = &lowering->slots[value->id];
+    if (*slot == NULL) {
+        Ctx *ctx = lowering->lower.ctx;
+        *slot = tn_program_slot(lowering->program, SLOT_WEIGHT, 0, value,
+                                slot_bytes(ctx, &value->type));
+        (*slot)->blob = packed_blob(ctx, value);
+    }
+    return *slot;
+}
+
+/* Whether something outside the member's group reads it. */
+static bool read_outside(const Value *value, int32_t group) {
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
+        const Node *user = use->user;
+        if (tn_node_is_transparent(user) ? read_outside(user->out[0], group)
+                                         : user->group != group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void make_slots(Lowering *lowering) {
+    Graph *graph = lowering->compile->graph;
+    Program *program = lowering->program;
+    Ctx *ctx = lowering->lower.ctx;
+    for (size_t i = 0; i < graph->inputs.len; i++) {
+        Value *value = graph->inputs.data[i];
+        lowering->slots[value->id] = tn_program_slot(program, SLOT_INPUT, (int32_t)i, value,
+                                                     slot_bytes(ctx, &value->type));
+    }
+    for (size_t i = 0; i < graph->outputs.len; i++) {
+        Value *value = graph->outputs.data[i].value;
+        lowering->slots[value->id] = tn_program_slot(program, SLOT_OUTPUT, (int32_t)i, value,
+                                                     slot_bytes(ctx, &value->type));
+    }
+    for (Node *node = graph->first; node != NULL; node = node->next) {
+        for (uint32_t i = 0; i < node->n_out && node->group >= 0; i++) {
+            Value *value = node->out[i];
+            if (lowering->slots[value->id] == NULL && read_outside(value, node->group)) {
+                lowering->slots[value->id] = tn_program_slot(program, SLOT_ARENA, 0, value,
+                                                             slot_bytes(ctx, &value->type));
+            }
+        }
+    }
+}
+
+/* The model's own names of what the kernel computes, the anchor's first. */
+static const char *kernel_name(Ctx *ctx, const Group *group) {
+    StrBuf name = tn_str(&ctx->arena);
+    const Node *last = NULL;
+    if (group->anchor != NULL && group->anchor->loc.node != NULL) {
+        tn_str_puts(&name, group->anchor->loc.node);
+        last = group->anchor;
+    }
+    for (size_t i = 0; i < group->nodes.len && name.len < 120; i++) {
+        const Node *node = group->nodes.data[i];
+        bool repeat = last != NULL && node->loc.node != NULL && last->loc.node != NULL &&
+                      strcmp(node->loc.node, last->loc.node) == 0;
+        if (node->loc.node == NULL || node == group->anchor || repeat) {
+            continue;
+        }
+        tn_str_printf(&name, "%s%s", name.len > 0 ? "+" : "", node->loc.node);
+        last = node;
+    }
+    return name.len > 0 ? name.data : tn_op_info(group->nodes.data[group->nodes.len - 1]->op)->name;
+}
+
+/* Operations a kernel does, at the symbols' hints. */
+static double count_flops(Ctx *ctx, const Stmt *stmt, double trips) {
+    double flops = 0;
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR) {
+            double extent = (double)tn_dim_hint(ctx, stmt->extent);
+            flops += count_flops(ctx, stmt->body, trips * (extent > 0 ? extent : 0));
+        } else {
+            flops += trips * (stmt->kind == STMT_ACC ? 2 : 1);
+        }
+    }
+    return flops;
+}
+
+/* Parameters come before locals, each kind in the order of first use. */
+static void params_first(Kernel *kernel) {
+    size_t n = 0;
+    for (size_t i = 0; i < kernel->bufs.len; i++) {
+        Buf *buf = kernel->bufs.data[i];
+        if (buf->kind == BUF_PARAM) {
+            for (size_t j = i; j > n; j--) {
+                kernel->bufs.data[j] = kernel->bufs.data[j - 1];
+            }
+            kernel->bufs.data[n++] = buf;
+        }
+    }
+    for (size_t i = 0; i < kernel->bufs.len; i++) {
+        kernel->bufs.data[i]->id = (uint32_t)i;
+    }
+}
+
+static void finish_step(Lowering *lowering) {
+    Ctx *ctx = lowering->lower.ctx;
+    Step step = {.kernel = lowering->kernel, .scratch = tn_dim_const(ctx, 0)};
+    step.args = tn_arena_copy(&ctx->arena, lowering->args.data,
+                              (lowering->args.len + (lowering->args.len == 0)) * sizeof(Slot *));
+    lowering->kernel->flops = count_flops(ctx, lowering->kernel->body, 1);
+    for (size_t i = 0; i < lowering->kernel->bufs.len; i++) {
+        const Buf *buf = lowering->kernel->bufs.data[i];
+        const Dim *bytes = tn_dim_mulc(ctx, tn_dim_product(ctx, buf->dims, buf->rank),
+                                       (int64_t)tn_dtype_bytes(buf->dtype));
+        if (buf->kind == BUF_LOCAL) {
+            const Dim *rounded =
+                tn_dim_mulc(ctx, tn_dim_divc(ctx, tn_dim_addc(ctx, bytes, 63), 64), 64);
+            step.scratch = tn_dim_add(ctx, step.scratch, rounded);
+        } else {
+            lowering->kernel->bytes += (double)tn_dim_hint(ctx, bytes);
+        }
+    }
+    tn_vec_push(&ctx->arena, &lowering->program->steps, step);
+}
+
+static bool lower_one(Lowering *lowering, const Group *group) {
+    Ctx *ctx = lowering->lower.ctx;
+    ArenaMark mark = tn_arena_mark(&ctx->scratch);
+    lowering->group = group;
+    lowering->kernel = lowering->lower.kernel = tn_kernel_new(ctx, kernel_name(ctx, group));
+    lowering->bufs = tn_map(&ctx->scratch);
+    lowering->staged = tn_map(&ctx->scratch);
+    lowering->args.data = NULL;
+    lowering->args.len = lowering->args.cap = 0;
+    lowering->known.data = NULL;
+    lowering->known.len = lowering->known.cap = 0;
+    lowering->guarded = 0;
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        lowering->pos[group->nodes.data[i]->out[0]->id] = NULL;
+    }
+    bool ok = tn_lower_group(lowering);
+    if (ok) {
+        params_first(lowering->kernel);
+        finish_step(lowering);
+    }
+    tn_arena_reset(&ctx->scratch, mark);
+    return ok;
+}
+
+bool tn_pass_lower(Compile *compile) {
+    Ctx *ctx = compile->ctx;
+    Lowering *lowering = TN_NEW(&ctx->scratch, Lowering);
+    *lowering = (Lowering){
+        .lower = {.ctx = ctx, .read = tn_lower_read, .read_at = tn_lower_read_at},
+        .compile = compile,
+        .program = tn_program_new(ctx, compile->graph),
+    };
+    size_t n_values = compile->graph->n_values + 1;
+    lowering->slots = TN_NEW_ARRAY(&ctx->scratch, Slot *, n_values);
+    lowering->pos = TN_NEW_ARRAY(&ctx->scratch, const Dim *const *, n_values);
+    lowering->inner = TN_NEW_ARRAY(&ctx->scratch, bool, n_values);
+    compile->program = lowering->program;
+    make_slots(lowering);
+    GroupVec groups = tn_groups_collect(ctx, compile->graph, &ctx->scratch);
+    for (size_t i = 0; i < groups.len; i++) {
+        if (groups.data[i].nodes.len > 0 && !lower_one(lowering, &groups.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,60 @@
+/* lower.h: state of the lowering pass, shared by its parts.
+ *
+ * lower.c makes slots and drives the groups; lower_read.c answers what the element of a
+ * value is inside the kernel being built; lower_nest.c builds the nests of each group form.
+ */
+#ifndef TN_PASSES_LOWER_H
+#define TN_PASSES_LOWER_H
+
+#include "base/map.h"
+#include "passes/group.h"
+#include "passes/pass.h"
+
+/* An expression known for `value` at `index` while its block is open. */
+typedef struct Known {
+    const Value *value;
+    const Dim *const *index;
+    Expr *expr;
+} Known;
+
+typedef struct Lowering {
+    Lower lower; /* first: callbacks get &lowering->lower */
+    Compile *compile;
+    Program *program;
+    Slot **slots;        /* by value id; NULL for values that are not in memory */
+    /* the kernel being built */
+    const Group *group;
+    Kernel *kernel;
+    Map bufs;            /* value id -> Buf */
+    TN_VEC(Slot *) args;
+    TN_VEC(Known) known;
+    Stmt **block;        /* where statements go */
+    int guarded;         /* > 0: inside a formula that tests its index: define no temps */
+    const Dim *const **pos; /* by value id: the index of a member in the open block, or NULL */
+    bool *inner;         /* by value id: members read only through views */
+    Map staged;          /* value id -> local Buf over the reduced dims */
+    const Dim *full_index[TN_MAX_RANK]; /* rows: root index at the dims that stay, else NULL */
+} Lowering;
+
+/* ---- lower.c ---- */
+/* Where a value in memory lies; weight slots are made here, packed in the value's layout. */
+Slot *tn_lower_slot(Lowering *lowering, const Value *value);
+
+/* ---- lower_read.c ---- */
+Expr *tn_lower_read(Lower *lower, const Value *value, const Dim *const *index);
+Expr *tn_lower_read_at(Lower *lower, const Value *value, const Dim *const *index, int dyn,
+                       Expr *at);
+/* The kernel's buffer for a value in memory, added as a parameter on first use. */
+Buf *tn_lower_buf(Lowering *lowering, const Value *value);
+/* STORE of `expr` as element `index` of `value`. */
+void tn_lower_store(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr);
+/* Gives `expr` a temp in the open block (unless inside a guarded formula) and remembers it. */
+Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr);
+void tn_lower_know(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr);
+/* The formula of a member, whatever is known. */
+Expr *tn_lower_formula(Lowering *lowering, const Value *value, const Dim *const *index);
+
+/* ---- lower_nest.c ---- */
+bool tn_lower_group(Lowering *lowering);
+
+#endif

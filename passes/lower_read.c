@@ -1,0 +1,181 @@
+/* lower_read.c: the element of a value inside the kernel being built.
+ *
+ * In order: what is already known at that index, the formula of a member of the group, a
+ * load from memory, the formula of a source or a transparent view.
+ */
+#include "passes/lower.h"
+
+static Lowering *lowering_of(Lower *lower) { return (Lowering *)lower; }
+
+static bool in_group(const Lowering *lowering, const Value *value) {
+    return value->def != NULL && value->def->group == lowering->group->id;
+}
+
+static Expr *find_known(const Lowering *lowering, const Value *value, const Dim *const *index) {
+    for (size_t i = lowering->known.len; i-- > 0;) {
+        const Known *known = &lowering->known.data[i];
+        if (known->value == value &&
+            tn_dims_equal(value->type.rank, known->index, value->type.rank, index)) {
+            return known->expr;
+        }
+    }
+    return NULL;
+}
+
+void tn_lower_know(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr) {
+    Arena *arena = &lowering->lower.ctx->scratch;
+    const Dim **kept = TN_NEW_ARRAY(arena, const Dim *, value->type.rank + 1u);
+    for (uint32_t i = 0; i < value->type.rank; i++) {
+        kept[i] = index[i];
+    }
+    tn_vec_push(arena, &lowering->known, ((Known){value, kept, expr}));
+}
+
+Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *index,
+                      Expr *expr) {
+    if (expr == NULL || lowering->guarded > 0) {
+        return expr;
+    }
+    if (expr->kind != EXPR_TEMP && expr->kind != EXPR_CONST) {
+        Temp *temp = tn_kernel_temp(lowering->kernel, expr->dtype, 0, NULL);
+        tn_stmt_append(lowering->block, tn_stmt_def(lowering->kernel, temp, NULL, expr));
+        expr = tn_expr_temp(lowering->lower.ctx, temp, NULL);
+    }
+    tn_lower_know(lowering, value, index, expr);
+    return expr;
+}
+
+Buf *tn_lower_buf(Lowering *lowering, const Value *value) {
+    bool added;
+    void **entry = tn_map_put_int(&lowering->bufs, value->id, &added);
+    if (!added) {
+        return *entry;
+    }
+    Ctx *ctx = lowering->lower.ctx;
+    const Dim *dims[TN_MAX_RANK + 4];
+    int rank = tn_type_phys_dims(ctx, &value->type, dims);
+    Buf *buf = tn_kernel_buf(lowering->kernel, BUF_PARAM, value->type.dtype, rank, dims);
+    Slot *slot = tn_lower_slot(lowering, value);
+    buf->value = value;
+    bool ours = slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT;
+    buf->align = ours ? 64 : (uint32_t)tn_dtype_bytes(value->type.dtype);
+    tn_vec_push(&ctx->scratch, &lowering->args, slot);
+    *tn_map_put_int(&lowering->bufs, value->id, NULL) = buf;
+    return buf;
+}
+
+static Expr *load(Lowering *lowering, const Value *value, const Dim *const *index) {
+    const Dim *phys[TN_MAX_RANK + 4];
+    Buf *buf = tn_lower_buf(lowering, value);
+    tn_type_phys_index(lowering->lower.ctx, &value->type, index, phys);
+    return tn_expr_load(lowering->lower.ctx, buf, phys);
+}
+
+void tn_lower_store(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr) {
+    const Dim *phys[TN_MAX_RANK + 4];
+    Buf *buf = tn_lower_buf(lowering, value);
+    buf->written = true;
+    tn_type_phys_index(lowering->lower.ctx, &value->type, index, phys);
+    tn_stmt_append(lowering->block, tn_stmt_store(lowering->kernel, buf, phys, expr));
+}
+
+Expr *tn_lower_formula(Lowering *lowering, const Value *value, const Dim *const *index) {
+    const Node *node = value->def;
+    bool guarded = tn_node_has(node, TRAIT_GUARDED);
+    lowering->guarded += guarded;
+    Expr *expr = tn_op_info(node->op)->element(&lowering->lower, node, index);
+    lowering->guarded -= guarded;
+    return expr;
+}
+
+/* A member used by several members of the group, so worth a temp. */
+static bool shared_in_group(const Lowering *lowering, const Value *value) {
+    uint32_t n = lowering->slots[value->id] != NULL;
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
+        n += use->user->group == lowering->group->id || tn_node_is_transparent(use->user);
+    }
+    return n > 1;
+}
+
+/* A value of the inner loops kept for later stages: its place among the reduced dims. */
+static Expr *load_staged(Lowering *lowering, const Value *value, const Dim *const *index) {
+    Buf *buf = tn_map_get_int(&lowering->staged, value->id);
+    if (buf == NULL || !buf->written) {
+        return NULL;
+    }
+    const Dim *at[TN_MAX_RANK];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < value->type.rank; i++) {
+        if (lowering->group->reduced[i]) {
+            at[n++] = index[i];
+        } else if (index[i] != lowering->full_index[i]) {
+            return NULL;
+        }
+    }
+    return tn_expr_load(lowering->lower.ctx, buf, at);
+}
+
+static Expr *read_member(Lowering *lowering, const Value *value, const Dim *const *index) {
+    Expr *staged = load_staged(lowering, value, index);
+    if (staged != NULL) {
+        return staged;
+    }
+    if (tn_node_class(value->def) == OPC_REDUCE) {
+        tn_diag(&lowering->lower.ctx->diags, TN_INTERNAL, value->def->loc,
+                "lower: a reduction is read at an index its kernel does not have");
+        return NULL;
+    }
+    Expr *expr = tn_lower_formula(lowering, value, index);
+    bool keep = shared_in_group(lowering, value) ||
+                tn_map_get_int(&lowering->staged, value->id) != NULL;
+    return expr != NULL && keep
+               ? tn_lower_define(lowering, value, index, expr)
+               : expr;
+}
+
+/* Constants of one repeated element need no memory. */
+static Expr *read_source(Lowering *lowering, const Value *value, const Dim *const *index) {
+    double splat;
+    if (tn_node_is_const(value->def)) {
+        if (value->type.dtype != TN_I64 && value->type.dtype != TN_U64 &&
+            tn_value_splat(value, &splat)) {
+            return tn_expr_number(lowering->lower.ctx, value->type.dtype, splat);
+        }
+        return load(lowering, value, index);
+    }
+    return tn_lower_formula(lowering, value, index);
+}
+
+Expr *tn_lower_read(Lower *lower, const Value *value, const Dim *const *index) {
+    Lowering *lowering = lowering_of(lower);
+    Expr *known = find_known(lowering, value, index);
+    if (known != NULL) {
+        return known;
+    }
+    if (in_group(lowering, value)) {
+        return read_member(lowering, value, index);
+    }
+    if (value->def == NULL || value->def->group >= 0) {
+        return load(lowering, value, index);
+    }
+    if (tn_node_class(value->def) == OPC_SOURCE) {
+        return read_source(lowering, value, index);
+    }
+    return tn_lower_formula(lowering, value, index);
+}
+
+Expr *tn_lower_read_at(Lower *lower, const Value *value, const Dim *const *index, int dyn,
+                       Expr *at) {
+    Lowering *lowering = lowering_of(lower);
+    const Dim *phys[TN_MAX_RANK + 4];
+    bool in_memory = lowering->slots[value->id] != NULL ||
+                     (value->def != NULL && tn_node_is_const(value->def));
+    if (!in_memory || value->type.layout != NULL) {
+        tn_diag(&lower->ctx->diags, TN_INTERNAL, value->def ? value->def->loc : (Loc){0},
+                "lower: a computed index into a value that is not in plain memory");
+        return NULL;
+    }
+    Buf *buf = tn_lower_buf(lowering, value);
+    tn_type_phys_index(lower->ctx, &value->type, index, phys);
+    return tn_expr_dynload(lower->ctx, buf, phys, dyn, at);
+}
