@@ -166,6 +166,12 @@ TN_API tn_status tn_model_open(const char *path, tn_model **out, char *error, si
 TN_API tn_status tn_model_from_desc(const tn_model_desc *desc, const void *weights,
                                     size_t weight_bytes, tn_model **out, char *error,
                                     size_t error_size);
+/* As tn_model_from_desc for a model whose code and weights belong to `owner`, e.g. a
+ * JIT: tn_model_close calls `release(owner)` last. After a failure `owner` is still the
+ * caller's. The weights are trusted: their hash is not checked. */
+TN_API tn_status tn_model_adopt(const tn_model_desc *desc, const void *weights,
+                                size_t weight_bytes, void (*release)(void *owner), void *owner,
+                                tn_model **out, char *error, size_t error_size);
 TN_API void tn_model_close(tn_model *model);
 TN_API const tn_model_desc *tn_model_describe(const tn_model *model);
 /* The features of this processor, TN_CPU_ bits. */
