@@ -144,7 +144,16 @@ Expr *tn_expr_dynload(Ctx *ctx, Buf *buf, const Dim *const *index, int dyn, Expr
 /* The expression with loop variables replaced everywhere. */
 Expr *tn_expr_subst(Ctx *ctx, Expr *expr, const Dim *const *from, const Dim *const *to, size_t n);
 bool tn_expr_uses(const Expr *expr, const Dim *sym);
+/* Calls `fn` for every part of the expression, outermost first (shared parts at least once);
+ * stops at and returns the first false. */
+typedef bool ExprVisitFn(void *arg, Expr *expr);
+bool tn_expr_visit(Expr *expr, ExprVisitFn *fn, void *arg);
+/* The expression with every part replaced by what `fn` makes of it, innermost first. */
+typedef Expr *ExprRewriteFn(void *arg, Expr *expr);
+Expr *tn_expr_rewrite(Ctx *ctx, Expr *expr, ExprRewriteFn *fn, void *arg);
 
+/* A fresh loop variable named like `name` with a number no other loop of the kernel has. */
+const Dim *tn_kernel_loop_var(Kernel *kernel, const char *name, const Dim *extent);
 Stmt *tn_stmt_for(Kernel *kernel, const char *name, const Dim *extent); /* serial, fresh variable */
 Stmt *tn_stmt_def(Kernel *kernel, Temp *temp, const Dim *const *index, Expr *value);
 Stmt *tn_stmt_acc(Kernel *kernel, Temp *temp, const Dim *const *index, Op op, Expr *value);
@@ -153,9 +162,16 @@ Stmt *tn_stmt_store(Kernel *kernel, Buf *buf, const Dim *const *index, Expr *val
 void tn_stmt_append(Stmt **block, Stmt *stmt);
 /* Deep copy of a chain with fresh loop variables for every FOR inside. */
 Stmt *tn_stmt_clone(Kernel *kernel, const Stmt *stmt);
-/* Substitutes loop variables in a chain in place. */
+/* Substitutes loop variables in a chain in place, extents included. A loop whose extent
+ * changes gets a fresh variable: extents and variables' ranges always agree. */
 void tn_stmt_subst(Kernel *kernel, Stmt *stmt, const Dim *const *from, const Dim *const *to,
                    size_t n);
+/* Calls `fn` for every statement of a chain, loops before their bodies; stops at and returns
+ * the first false. */
+typedef bool StmtVisitFn(void *arg, Stmt *stmt);
+bool tn_stmt_visit(Stmt *stmt, StmtVisitFn *fn, void *arg);
+/* tn_expr_rewrite on every value of a chain, in place. */
+void tn_stmt_rewrite(Kernel *kernel, Stmt *stmt, ExprRewriteFn *fn, void *arg);
 
 /* Structure and promises: buffers and temps belong to the kernel, index counts fit, loop
  * variables are in scope and unique, VECTOR and UNROLL limits hold. Diagnostics TN_INTERNAL. */
