@@ -325,6 +325,12 @@ int64_t tn_int_wrap(DType dtype, int64_t value) {
     return (int64_t)(negative ? low | ~(UINT64_MAX >> spare) : low);
 }
 
+void tn_ref_wrap_all(RefTensor *tensor) {
+    for (int64_t k = 0; !tn_dtype_is_float(tensor->dtype) && k < tensor->count; k++) {
+        tensor->i[k] = tn_int_wrap(tensor->dtype, tensor->i[k]);
+    }
+}
+
 int64_t tn_int_least(DType dtype) {
     return tn_dtype_is_signed(dtype) ? INT64_MIN >> (64 - dtype_bits(dtype)) : 0;
 }
@@ -344,6 +350,52 @@ double tn_float_min(double a, double b) {
 
 double tn_float_max(double a, double b) {
     return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b;
+}
+
+void tn_ref_fill(RefTensor *tensor, double f, int64_t i) {
+    for (int64_t k = 0; k < tensor->count; k++) {
+        if (tn_dtype_is_float(tensor->dtype)) {
+            tensor->f[k] = f;
+        } else {
+            tensor->i[k] = i;
+        }
+    }
+}
+
+void tn_ref_combine(RefTensor *out, int64_t to, Op op, const RefTensor *in, int64_t from) {
+    if (tn_dtype_is_float(out->dtype)) {
+        double a = out->f[to];
+        double b = in->f[from];
+        out->f[to] = op == TN_OP_add   ? a + b
+                     : op == TN_OP_mul ? a * b
+                     : op == TN_OP_max ? tn_float_max(a, b)
+                                       : tn_float_min(a, b);
+        return;
+    }
+    int64_t a = out->i[to];
+    int64_t b = in->i[from];
+    bool less = tn_int_less(out->dtype, a, b);
+    int64_t all = op == TN_OP_add   ? (int64_t)((uint64_t)a + (uint64_t)b)
+                  : op == TN_OP_mul ? (int64_t)((uint64_t)a * (uint64_t)b)
+                                    : ((op == TN_OP_max) == less ? b : a);
+    out->i[to] = tn_int_wrap(out->dtype, all);
+}
+
+static bool better_float(Op op, bool last, double value, double best) {
+    if (isnan(value) || isnan(best)) {
+        return isnan(value) && (last || !isnan(best));
+    }
+    return (op == TN_OP_max ? value > best : value < best) || (last && value == best);
+}
+
+bool tn_ref_better(const RefTensor *in, Op op, bool last, int64_t at, int64_t best) {
+    if (tn_dtype_is_float(in->dtype)) {
+        return better_float(op, last, in->f[at], in->f[best]);
+    }
+    int64_t a = in->i[at];
+    int64_t b = in->i[best];
+    bool beats = op == TN_OP_max ? tn_int_less(in->dtype, b, a) : tn_int_less(in->dtype, a, b);
+    return beats || (last && a == b);
 }
 
 /* ---- formulas ---- */

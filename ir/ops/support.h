@@ -74,6 +74,8 @@ void tn_ref_read_bytes(RefTensor *tensor, const void *bytes);
 void tn_ref_move(RefTensor *out, int64_t to, const RefTensor *in, int64_t from);
 /* The value as the dtype holds it: cut to its width, then sign- or zero-extended. */
 int64_t tn_int_wrap(DType dtype, int64_t value);
+/* Wraps every element of an integer tensor; others stay. */
+void tn_ref_wrap_all(RefTensor *tensor);
 /* Least and greatest value of an integer dtype (u64 as its bit pattern). */
 int64_t tn_int_least(DType dtype);
 int64_t tn_int_greatest(DType dtype);
@@ -82,6 +84,14 @@ bool tn_int_less(DType dtype, int64_t a, int64_t b);
 /* The smaller or larger, NaN if either is. */
 double tn_float_min(double a, double b);
 double tn_float_max(double a, double b);
+
+/* Every element becomes `f` or, for integers, `i`. */
+void tn_ref_fill(RefTensor *tensor, double f, int64_t i);
+/* out[to] = op(out[to], in[from]); op is add, mul, min or max. */
+void tn_ref_combine(RefTensor *out, int64_t to, Op op, const RefTensor *in, int64_t from);
+/* Whether element `at` takes the place of the earlier element `best` in an argmax (op max) or
+ * argmin (op min): NaN beats numbers, among equals the later wins if `last`. */
+bool tn_ref_better(const RefTensor *in, Op op, bool last, int64_t at, int64_t best);
 
 /* ---- formulas ---- */
 
