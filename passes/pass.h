@@ -40,6 +40,11 @@ typedef struct Pass {
     const char *doc;
 } Pass;
 
+/* Every row's function. */
+#define PASS(id, level, min_opt, doc) PassFn tn_pass_##id;
+#include "passes/passes.def"
+#undef PASS
+
 const Pass *tn_pass_at(uint32_t index); /* NULL past the end */
 const Pass *tn_pass_by_name(StrView name);
 /* Runs the whole table in order, with dumps, times and verification as asked. */

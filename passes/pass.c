@@ -1,0 +1,151 @@
+/* pass.c: the pass table and the loop that runs it.
+ *
+ * Passes run in the order of passes.def. What a pass leaves in the scratch arena is
+ * released when it ends; texts for "(unchanged)" lie below that mark. Dumps and times
+ * are comments and text forms, so a dump of one pass parses back.
+ */
+#include "passes/pass.h"
+
+#include <time.h>
+
+static const Pass pass_table[] = {
+#define PASS(id, level, min_opt, doc) {#id, PASS_##level, min_opt, tn_pass_##id, doc},
+#include "passes/passes.def"
+#undef PASS
+};
+
+enum { PASS_COUNT = sizeof pass_table / sizeof pass_table[0] };
+
+const Pass *tn_pass_at(uint32_t index) {
+    return index < PASS_COUNT ? &pass_table[index] : NULL;
+}
+
+const Pass *tn_pass_by_name(StrView name) {
+    for (uint32_t i = 0; i < PASS_COUNT; i++) {
+        if (tn_sv_is(name, pass_table[i].name)) {
+            return &pass_table[i];
+        }
+    }
+    return NULL;
+}
+
+/* The text of what the compilation has come to, in the scratch arena. */
+static StrBuf compile_text(const Compile *compile) {
+    StrBuf text = tn_str(&compile->ctx->scratch);
+    if (compile->program != NULL) {
+        tn_program_print(compile->program, &text);
+    } else {
+        tn_graph_print(compile->graph, true, &text);
+    }
+    return text;
+}
+
+static bool names_pass(const char *option, const Pass *pass) {
+    return option != NULL && (tn_sv_is(tn_sv(option), pass->name) || tn_sv_is(tn_sv(option), "all"));
+}
+
+static bool wants_dump(const Compile *compile, const Pass *pass) {
+    return compile->dump != NULL && names_pass(compile->options.dump_after, pass);
+}
+
+static void dump_after(Compile *compile, const Pass *pass, StrView before) {
+    StrBuf after = compile_text(compile);
+    if (tn_sv_eq(before, (StrView){after.data, after.len})) {
+        tn_str_printf(compile->dump, "# after %s (unchanged)\n", pass->name);
+        return;
+    }
+    tn_str_printf(compile->dump, "# after %s\n", pass->name);
+    tn_str_write(compile->dump, after.data, after.len);
+}
+
+static bool verify(Compile *compile, const Pass *pass) {
+    bool ok = true;
+    if (compile->program == NULL) {
+        ok = tn_graph_verify(compile->graph);
+    } else {
+        for (size_t i = 0; i < compile->program->steps.len && ok; i++) {
+            ok = tn_kernel_verify(compile->program->steps.data[i].kernel);
+        }
+    }
+    return ok || tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0},
+                         "pass '%s' left an invalid %s", pass->name,
+                         compile->program == NULL ? "graph" : "program");
+}
+
+bool tn_pass_run(Compile *compile, const Pass *pass) {
+    ArenaMark mark = tn_arena_mark(&compile->ctx->scratch);
+    bool dump = wants_dump(compile, pass);
+    StrBuf before = tn_str(&compile->ctx->scratch);
+    if (dump) {
+        before = compile_text(compile);
+    }
+    bool ok = pass->run(compile);
+    if (ok && compile->options.verify_each) {
+        ok = verify(compile, pass);
+    }
+    if (ok && dump) {
+        dump_after(compile, pass, (StrView){before.data, before.len});
+    }
+    tn_arena_reset(&compile->ctx->scratch, mark);
+    return ok;
+}
+
+static double now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static void put_time(const Compile *compile, const char *name, double ms) {
+    if (compile->options.time_passes && compile->dump != NULL) {
+        tn_str_printf(compile->dump, "# time %-10s %10.3f ms\n", name, ms);
+    }
+}
+
+/* Runs the pass unless its level is above the one asked for. */
+static bool run_timed(Compile *compile, const Pass *pass) {
+    if (compile->options.opt_level < pass->min_opt) {
+        if (wants_dump(compile, pass)) {
+            tn_str_printf(compile->dump, "# after %s (not run at -O%d)\n", pass->name,
+                          compile->options.opt_level);
+        }
+        return true;
+    }
+    double start = now_ms();
+    bool ok = tn_pass_run(compile, pass);
+    put_time(compile, pass->name, now_ms() - start);
+    return ok;
+}
+
+/* `name` is NULL, a pass or (where allowed) "all". */
+static bool check_name(Compile *compile, const char *option, const char *name, bool all) {
+    if (name == NULL || tn_pass_by_name(tn_sv(name)) != NULL ||
+        (all && tn_sv_is(tn_sv(name), "all"))) {
+        return true;
+    }
+    StrBuf known = tn_str(&compile->ctx->scratch);
+    for (uint32_t i = 0; i < PASS_COUNT; i++) {
+        tn_str_printf(&known, "%s%s", i == 0 ? "" : ", ", pass_table[i].name);
+    }
+    return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){0}, "%s: no pass '%s'; there are %s%s",
+                   option, name, all ? "all, " : "", known.data);
+}
+
+bool tn_passes_run(Compile *compile) {
+    const Options *options = &compile->options;
+    if (!check_name(compile, "--dump-after", options->dump_after, true) ||
+        !check_name(compile, "--stop-after", options->stop_after, false)) {
+        return false;
+    }
+    double start = now_ms();
+    for (uint32_t i = 0; i < PASS_COUNT; i++) {
+        if (!run_timed(compile, &pass_table[i])) {
+            return false;
+        }
+        if (options->stop_after != NULL && names_pass(options->stop_after, &pass_table[i])) {
+            break;
+        }
+    }
+    put_time(compile, "total", now_ms() - start);
+    return true;
+}
