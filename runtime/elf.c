@@ -93,6 +93,9 @@ static tn_status read_header(ElfFile *file) {
         return bad(file, "damaged program header");
     if (h->e_shentsize != sizeof(Elf64_Shdr) || h->e_shnum == 0 || h->e_shnum > MAX_SECTIONS)
         return bad(file, "no section headers (cut short, or stripped of them)");
+    /* Linkers put this table last: a file cut anywhere lacks some of it. */
+    if (!within(file, h->e_shoff, (uint64_t)h->e_shnum * sizeof(Elf64_Shdr)))
+        return bad(file, "cut short: section headers are missing");
     return TN_OK;
 }
 
@@ -123,7 +126,7 @@ static void *read_table(const ElfFile *file, const Elf64_Shdr *section) {
 }
 
 static bool section_at(const ElfFile *file, uint64_t index, Elf64_Shdr *out) {
-    return index < file->header.e_shnum && file->header.e_shoff <= file->size &&
+    return index < file->header.e_shnum &&
            read_at(file, file->header.e_shoff + index * sizeof *out, out, sizeof *out);
 }
 
@@ -131,7 +134,7 @@ static tn_status read_symbols(ElfFile *file) {
     Elf64_Shdr symbols = {0}, strings;
     for (uint64_t i = 0; i < file->header.e_shnum && symbols.sh_type != SHT_DYNSYM; i++)
         if (!section_at(file, i, &symbols))
-            return bad(file, "cut short: section headers are missing");
+            return bad(file, "damaged section headers");
     if (symbols.sh_type != SHT_DYNSYM || symbols.sh_entsize != sizeof(Elf64_Sym))
         return bad(file, "it exports no symbols");
     if (!section_at(file, symbols.sh_link, &strings) || strings.sh_type != SHT_STRTAB)
