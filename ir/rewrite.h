@@ -36,6 +36,9 @@ bool tn_loop_jam(Kernel *kernel, Stmt *loop);
 /* for a in A { for b in B }  ->  for v in A*B, a = v/B, b = v%B. The inner loop must be the
  * whole body and B free of a. */
 bool tn_loop_fuse(Kernel *kernel, Stmt *loop);
+/* Whether the loop's iterations are proved independent: every buffer element written in one
+ * iteration is not touched by another, and no temp carries a value between them. */
+bool tn_loop_independent(Kernel *kernel, const Stmt *loop);
 /* Kind changes, checked. lanes: the constant upper bound of the extent. */
 bool tn_loop_unroll(Kernel *kernel, Stmt *loop);
 bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes);

@@ -1,0 +1,243 @@
+/* memplan.c: lay out weights and arena; place barriers.
+ *
+ * A slot lives from the step that first writes it to the step that last reads it. With
+ * static sizes offsets are chosen here: slots are placed in a given order at the lowest
+ * offset free of all slots alive at the same time, for several orders, and the smallest
+ * arena wins. Otherwise the emitted plan function does the same at each new shape.
+ *
+ * A barrier stands before a step that touches memory which another thread may have written
+ * or may still read since the last barrier. Steps that run on thread 0 alone need none
+ * between them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "passes/pass.h"
+
+enum { ALIGN = 64, WEIGHT_ALIGN = 64 };
+
+static uint64_t round_up(uint64_t size, uint64_t align) { return (size + align - 1) / align * align; }
+
+static void extend_life(Slot *slot, int32_t step) {
+    if (slot->first < 0) {
+        slot->first = step;
+    }
+    slot->last = step;
+}
+
+static void find_lives(Program *program) {
+    for (size_t i = 0; i < program->steps.len; i++) {
+        const Step *step = &program->steps.data[i];
+        for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
+            if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
+                extend_life(step->args[param++], (int32_t)i);
+            }
+        }
+        program->scratch = tn_dim_max(program->ctx, program->scratch, step->scratch);
+    }
+}
+
+/* ---- weights ---- */
+
+static bool same_blob(const Slot *a, const Slot *b) {
+    return a->blob->size == b->blob->size &&
+           (a->blob->data == b->blob->data || memcmp(a->blob->data, b->blob->data, a->blob->size) == 0);
+}
+
+static void place_weights(Program *program) {
+    Arena *scratch = &program->ctx->scratch;
+    Map by_hash = tn_map(scratch);
+    uint64_t at = 0;
+    for (size_t i = 0; i < program->slots.len; i++) {
+        Slot *slot = program->slots.data[i];
+        if (slot->kind != SLOT_WEIGHT) {
+            continue;
+        }
+        uint64_t hash = tn_hash(TN_HASH_SEED, slot->blob->data, slot->blob->size);
+        void **seen = tn_map_put_int(&by_hash, hash, NULL);
+        if (*seen != NULL && same_blob(*seen, slot)) {
+            slot->offset = ((Slot *)*seen)->offset;
+            continue;
+        }
+        *seen = slot;
+        slot->offset = at;
+        at = round_up(at + slot->blob->size, WEIGHT_ALIGN);
+    }
+    program->weight_bytes = at;
+}
+
+/* ---- arena ---- */
+
+typedef TN_VEC(Slot *) SlotVec;
+
+static SlotVec arena_slots(Program *program, bool *all_static) {
+    SlotVec slots = {0};
+    *all_static = tn_dim_is_const(program->scratch);
+    for (size_t i = 0; i < program->slots.len; i++) {
+        Slot *slot = program->slots.data[i];
+        if (slot->kind == SLOT_ARENA && slot->first >= 0) {
+            tn_vec_push(&program->ctx->scratch, &slots, slot);
+            *all_static = *all_static && tn_dim_is_const(slot->bytes);
+        }
+    }
+    return slots;
+}
+
+static bool alive_together(const Slot *a, const Slot *b) {
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static int by_offset(const void *a, const void *b) {
+    const Slot *const *x = a, *const *y = b;
+    return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
+}
+
+static int by_size(const void *a, const void *b) {
+    const Slot *const *x = a, *const *y = b;
+    int64_t left = (*x)->bytes->value, right = (*y)->bytes->value;
+    return left != right ? (left < right) - (left > right) : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+static int by_area(const void *a, const void *b) {
+    const Slot *const *x = a, *const *y = b;
+    double left = (double)(*x)->bytes->value * ((*x)->last - (*x)->first + 1);
+    double right = (double)(*y)->bytes->value * ((*y)->last - (*y)->first + 1);
+    return left != right ? (left < right) - (left > right) : by_size(a, b);
+}
+
+static int by_first(const void *a, const void *b) {
+    const Slot *const *x = a, *const *y = b;
+    return (*x)->first != (*y)->first ? ((*x)->first > (*y)->first) - ((*x)->first < (*y)->first)
+                                      : by_size(a, b);
+}
+
+/* Places slots in their order, each at the lowest free offset; returns the arena's size. */
+static uint64_t place_in_order(SlotVec *slots, Arena *scratch) {
+    Slot **busy = TN_NEW_ARRAY(scratch, Slot *, slots->len + 1);
+    uint64_t top = 0;
+    for (size_t i = 0; i < slots->len; i++) {
+        Slot *slot = slots->data[i];
+        size_t n = 0;
+        for (size_t k = 0; k < i; k++) {
+            if (alive_together(slot, slots->data[k])) {
+                busy[n++] = slots->data[k];
+            }
+        }
+        qsort(busy, n, sizeof *busy, by_offset);
+        uint64_t at = 0, size = (uint64_t)slot->bytes->value;
+        for (size_t k = 0; k < n; k++) {
+            uint64_t end = busy[k]->offset + (uint64_t)busy[k]->bytes->value;
+            if (busy[k]->offset >= at + size) {
+                break;
+            }
+            at = end > at ? end : at;
+        }
+        slot->offset = at;
+        top = at + size > top ? at + size : top;
+    }
+    return top;
+}
+
+static uint64_t peak_bytes(const Program *program, const SlotVec *slots) {
+    uint64_t peak = 0;
+    for (size_t step = 0; step < program->steps.len; step++) {
+        uint64_t live = 0;
+        for (size_t i = 0; i < slots->len; i++) {
+            const Slot *slot = slots->data[i];
+            live += slot->first <= (int32_t)step && (int32_t)step <= slot->last
+                        ? (uint64_t)slot->bytes->value
+                        : 0;
+        }
+        peak = live > peak ? live : peak;
+    }
+    return peak;
+}
+
+static void place_static(Program *program, SlotVec *slots) {
+    static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_first};
+    Arena *scratch = &program->ctx->scratch;
+    uint64_t *best = TN_NEW_ARRAY(scratch, uint64_t, program->slots.len + 1);
+    program->peak_bytes = peak_bytes(program, slots);
+    program->arena_bytes = UINT64_MAX;
+    for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+        if (slots->len > 0) {
+            qsort(slots->data, slots->len, sizeof *slots->data, orders[o]);
+        }
+        uint64_t size = place_in_order(slots, scratch);
+        if (size < program->arena_bytes) {
+            program->arena_bytes = size;
+            for (size_t i = 0; i < slots->len; i++) {
+                best[slots->data[i]->id] = slots->data[i]->offset;
+            }
+        }
+    }
+    for (size_t i = 0; i < slots->len; i++) {
+        slots->data[i]->offset = best[slots->data[i]->id];
+    }
+}
+
+/* ---- barriers ---- */
+
+typedef struct Touch {
+    const Slot *slot;
+    bool written;
+    bool serial;
+} Touch;
+
+typedef TN_VEC(Touch) TouchVec;
+
+/* Whether two slots may occupy the same bytes. */
+static bool share_memory(const Program *program, const Slot *a, const Slot *b) {
+    if (a == b) {
+        return true;
+    }
+    if (a->kind != SLOT_ARENA || b->kind != SLOT_ARENA || alive_together(a, b)) {
+        return false;
+    }
+    return !program->static_plan || (a->offset < b->offset + (uint64_t)b->bytes->value &&
+                                     b->offset < a->offset + (uint64_t)a->bytes->value);
+}
+
+static bool must_wait(const Program *program, const TouchVec *since, const Touch *touch) {
+    for (size_t i = 0; i < since->len; i++) {
+        const Touch *earlier = &since->data[i];
+        if ((earlier->written || touch->written) && !(earlier->serial && touch->serial) &&
+            share_memory(program, earlier->slot, touch->slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void place_barriers(Program *program) {
+    TouchVec since = {0};
+    for (size_t i = 0; i < program->steps.len; i++) {
+        Step *step = &program->steps.data[i];
+        TouchVec touches = {0};
+        for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
+            const Buf *buf = step->kernel->bufs.data[k];
+            if (buf->kind == BUF_PARAM) {
+                Touch touch = {step->args[param++], buf->written, step->serial};
+                tn_vec_push(&program->ctx->scratch, &touches, touch);
+                step->barrier = step->barrier || must_wait(program, &since, &touch);
+            }
+        }
+        since.len = step->barrier ? 0 : since.len;
+        for (size_t k = 0; k < touches.len; k++) {
+            tn_vec_push(&program->ctx->scratch, &since, touches.data[k]);
+        }
+    }
+}
+
+bool tn_pass_memplan(Compile *compile) {
+    Program *program = compile->program;
+    find_lives(program);
+    place_weights(program);
+    SlotVec slots = arena_slots(program, &program->static_plan);
+    if (program->static_plan) {
+        place_static(program, &slots);
+    }
+    place_barriers(program);
+    return true;
+}

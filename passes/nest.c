@@ -1,0 +1,184 @@
+/* nest.c: accesses, strides and small restructurings shared by the loop passes. */
+#include "passes/nest.h"
+
+void tn_expr_accesses(Arena *arena, const Expr *expr, AccessVec *out) {
+    if (expr->kind == EXPR_LOAD || expr->kind == EXPR_DYNLOAD) {
+        tn_vec_push(arena, out,
+                    ((Access){expr->buf, expr->index, expr->n_index, false,
+                              expr->kind == EXPR_DYNLOAD}));
+    }
+    for (uint32_t i = 0; i < expr->n_args; i++) {
+        tn_expr_accesses(arena, expr->args[i], out);
+    }
+}
+
+void tn_nest_accesses(Arena *arena, const Stmt *stmt, AccessVec *out) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR) {
+            tn_nest_accesses(arena, stmt->body, out);
+            continue;
+        }
+        tn_expr_accesses(arena, stmt->value, out);
+        if (stmt->kind == STMT_STORE) {
+            tn_vec_push(arena, out,
+                        ((Access){stmt->buf, stmt->index, stmt->n_index, true, false}));
+        }
+    }
+}
+
+const Dim *tn_access_address(Ctx *ctx, const Access *access) {
+    const Dim *address = tn_dim_const(ctx, 0);
+    for (uint32_t i = 0; i < access->n_index; i++) {
+        address =
+            tn_dim_add(ctx, address, tn_dim_mul(ctx, access->index[i], access->buf->strides[i]));
+    }
+    return address;
+}
+
+bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes,
+                      int64_t *out) {
+    const Symbol *symbol = tn_dim_symbol_of(ctx, var);
+    const Dim *width = tn_dim_const(ctx, lanes);
+    const Dim *block = tn_dim_loop_var(ctx, "o", tn_dim_ceil_div(ctx, symbol->extent, width));
+    const Dim *lane = tn_dim_loop_var(ctx, "l", width);
+    const Dim *to = tn_dim_add(ctx, tn_dim_mul(ctx, block, width), lane);
+    const Dim *address = tn_access_address(ctx, access);
+    const Dim *rest;
+    return tn_dim_linear(ctx, tn_dim_subst(ctx, address, &var, &to, 1), lane, out, &rest);
+}
+
+static bool expr_index_uses(const Expr *expr, const Dim *var) {
+    if ((expr->kind == EXPR_INDEX || expr->kind == EXPR_GUARD) && tn_dim_uses(expr->dim, var)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < expr->n_args; i++) {
+        if (expr_index_uses(expr->args[i], var)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tn_nest_index_uses(const Stmt *stmt, const Dim *var) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR
+                ? tn_dim_uses(stmt->extent, var) || tn_nest_index_uses(stmt->body, var)
+                : expr_index_uses(stmt->value, var)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Stmt *single_loop(const Stmt *loop) {
+    Stmt *body = loop->body;
+    return body != NULL && body->kind == STMT_FOR && body->next == NULL ? body : NULL;
+}
+
+StmtVec tn_nest_chain(Arena *arena, Stmt *loop) {
+    StmtVec chain = {0};
+    for (Stmt *at = loop; at != NULL; at = single_loop(at)) {
+        tn_vec_push(arena, &chain, at);
+    }
+    return chain;
+}
+
+/* Whether all accesses see (outer, inner) as the digits of one index. */
+static bool runs_on(Kernel *kernel, Arena *arena, const Stmt *outer, const Stmt *inner) {
+    AccessVec all = {0};
+    Ctx *ctx = kernel->ctx;
+    tn_nest_accesses(arena, inner->body, &all);
+    for (size_t i = 0; i < all.len; i++) {
+        const Dim *address = tn_access_address(ctx, &all.data[i]);
+        const Dim *a, *b, *rest;
+        if (!tn_dim_linear_dim(ctx, address, outer->var, &a, &rest) ||
+            !tn_dim_linear_dim(ctx, address, inner->var, &b, &rest) ||
+            a != tn_dim_mul(ctx, b, inner->extent)) {
+            return false;
+        }
+    }
+    return !tn_nest_index_uses(inner->body, outer->var) &&
+           !tn_nest_index_uses(inner->body, inner->var);
+}
+
+void tn_nest_collapse(Kernel *kernel, Arena *arena, Stmt *loop) {
+    StmtVec chain = tn_nest_chain(arena, loop);
+    for (size_t i = chain.len; i-- > 1;) {
+        if (runs_on(kernel, arena, chain.data[i - 1], chain.data[i])) {
+            tn_loop_fuse(kernel, chain.data[i - 1]);
+        }
+    }
+}
+
+static void drop_unit_loops(Kernel *kernel, Stmt **link) {
+    while (*link != NULL) {
+        Stmt *stmt = *link;
+        if (stmt->kind == STMT_FOR && tn_dim_is(stmt->extent, 1)) {
+            const Dim *zero = tn_dim_const(kernel->ctx, 0);
+            tn_stmt_subst(kernel, stmt->body, &stmt->var, &zero, 1);
+            Stmt *next = stmt->next;
+            *link = stmt->body;
+            tn_stmt_append(link, next);
+            continue;
+        }
+        if (stmt->kind == STMT_FOR) {
+            drop_unit_loops(kernel, &stmt->body);
+        }
+        link = &stmt->next;
+    }
+}
+
+void tn_nest_drop_unit_loops(Kernel *kernel) { drop_unit_loops(kernel, &kernel->body); }
+
+void tn_nest_sink(Kernel *kernel, const Dim *var) {
+    Stmt *loop = tn_loop_by_var(kernel, var);
+    while (loop != NULL && single_loop(loop) != NULL && tn_loop_swap(kernel, loop)) {
+        loop = tn_loop_by_var(kernel, var);
+    }
+}
+
+bool tn_nest_raise(Kernel *kernel, const Dim *var, const Dim *above) {
+    Stmt *loop = tn_loop_by_var(kernel, var);
+    while (loop != NULL && loop->body != NULL) {
+        Stmt *parent = tn_loop_parent(kernel, loop);
+        if (parent == NULL || single_loop(parent) != loop) {
+            return false;
+        }
+        bool last = parent->var == above;
+        if (!tn_loop_swap(kernel, parent)) {
+            return false;
+        }
+        if (last) {
+            return true;
+        }
+        loop = tn_loop_by_var(kernel, var);
+    }
+    return false;
+}
+
+static bool all_loops(const Stmt *stmt) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind != STMT_FOR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void tn_nest_distribute(Kernel *kernel) {
+    for (Stmt *loop = kernel->body; loop != NULL; loop = loop->next) {
+        while (loop->kind == STMT_FOR && loop->loop == LOOP_SERIAL && loop->body != NULL &&
+               loop->body->next != NULL && all_loops(loop->body) &&
+               tn_loop_fission(kernel, loop, loop->body) != NULL) {
+        }
+    }
+}
+
+bool tn_nest_has_kind(const Stmt *stmt, LoopKind kind) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR && (stmt->loop == kind || tn_nest_has_kind(stmt->body, kind))) {
+            return true;
+        }
+    }
+    return false;
+}
