@@ -20,12 +20,28 @@ typedef struct DimBinding {
     int64_t value;
 } DimBinding;
 
+/* Files of external data mapped for a graph's constants: they stay mapped until the owner of
+ * the graph frees them. Zero-initialised by the owner. */
+typedef struct FileMap {
+    char *location; /* as the model names it */
+    void *base;     /* NULL for an empty file */
+    size_t size;
+} FileMap;
+
+typedef struct FileMaps {
+    FileMap *items;
+    size_t n;
+} FileMaps;
+
+void tn_file_maps_free(FileMaps *maps);
+
 typedef struct FrontendOptions {
     const Binding *bindings;
     size_t n_bindings;
     const DimBinding *dims;
     size_t n_dims;
     const char *dir; /* where external data may lie; NULL refuses it */
+    FileMaps *maps;  /* takes what is mapped; NULL: external data is read into the arena */
 } FrontendOptions;
 
 /* `bytes` stay borrowed by the graph's constants. NULL after diagnostics: all problems of
@@ -35,5 +51,17 @@ Graph *tn_onnx_import(Ctx *ctx, const void *bytes, size_t size, const char *file
 /* ONNX or .tn by content. */
 Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
                           const FrontendOptions *options);
+
+/* Reads a file holding one TensorProto (input_0.pb of a test case). The data is borrowed
+ * from `bytes` where its form allows, else in the context's arena; `*name` ("" when there is
+ * none) is in the arena. False after a diagnostic: malformed, or TN_UNSUPPORTED for a
+ * sequence, an optional or an element type that Tenon does not compute with. */
+bool tn_onnx_read_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                         tn_tensor *out, const char **name);
+
+/* The context inside a compiler object; defined where struct tn_compiler is. The C builder
+ * (frontend/builder.c) treats a tn_graph * as a Graph * and a tn_value * as a Value *. */
+struct tn_compiler;
+Ctx *tn_compiler_ctx(struct tn_compiler *compiler);
 
 #endif
