@@ -3,11 +3,22 @@
  * They know nothing of operators. Each checks that it is legal and returns NULL / false,
  * changing nothing, when it cannot prove so. `loop` is always a STMT_FOR inside the
  * kernel. Results are equal up to the order of floating-point sums where a rewrite says so.
+ *
+ * A Stmt keeps its identity: after a swap the pointers still name the same loops, in other
+ * places. A loop whose range changes gets a fresh variable. Temps that only one iteration
+ * uses are told apart when a body is copied. Temps have at most TN_TEMP_RANK dims and
+ * TN_TEMP_MAX elements; what would need more is refused.
+ *
+ * A register tile: for m, n { DEF acc; FOR k { ACC acc }; STORE } becomes, by two splits and
+ * a swap, (mo, no, mi, nv, lane); tn_loop_fission of lane, nv and mi on both sides of the k loop
+ * turns acc into acc[mi][nv][lane]; tn_loop_raise moves k outwards over the three.
  */
 #ifndef TN_IR_REWRITE_H
 #define TN_IR_REWRITE_H
 
 #include "ir/loop.h"
+
+enum { TN_TEMP_RANK = 6, TN_TEMP_MAX = 1 << 14 };
 
 typedef enum SplitTail {
     SPLIT_EXACT, /* legal only when factor divides the extent (proved) */
@@ -25,6 +36,9 @@ Stmt *tn_loop_cut(Kernel *kernel, Stmt *loop, const Dim *at);
  * not use loop's variable and iterations commute (no temp or buffer dependence carried
  * except ACC with an associative op; reorders sums). */
 bool tn_loop_swap(Kernel *kernel, Stmt *loop);
+/* Moves `loop` outwards over `levels` loops, each having the next as its whole body: repeated
+ * swaps, all or none. */
+bool tn_loop_raise(Kernel *kernel, Stmt *loop, int levels);
 /* Distributes: body statements up to and including `last` stay, the rest moves to a copy of
  * the loop behind it (returned). Temps that cross get a dimension for the loop's variable,
  * whose extent must then be constant (or lanes). */
@@ -58,5 +72,9 @@ bool tn_loop_hoist(Kernel *kernel, Stmt *loop);
 /* Helpers. */
 Stmt *tn_loop_parent(Kernel *kernel, const Stmt *stmt); /* enclosing FOR or NULL */
 Stmt *tn_loop_by_var(Kernel *kernel, const Dim *var);
+/* The loop that is the whole body of `loop`, or NULL. */
+Stmt *tn_loop_only_child(const Stmt *loop);
+/* The first statement of the chain, loops before their bodies, for which `match` is true. */
+Stmt *tn_stmt_find(Stmt *chain, StmtVisitFn *match, void *arg);
 
 #endif
