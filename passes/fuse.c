@@ -348,8 +348,41 @@ static void place_node(Fuse *fuse, Node *node) {
     }
 }
 
+/* Every output gets memory of its own: inputs handed through, constants and values with
+ * two output names are copied. */
+static bool separate_outputs(Graph *graph) {
+    for (size_t i = 0; i < graph->outputs.len; i++) {
+        GraphOutput *output = &graph->outputs.data[i];
+        bool taken = output->value->def == NULL || tn_node_is_const(output->value->def);
+        for (size_t k = 0; k < i && !taken; k++) {
+            taken = graph->outputs.data[k].value == output->value;
+        }
+        if (!taken) {
+            continue;
+        }
+        Value *from = output->value;
+        Node *copy = tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, (Loc){.node = output->name},
+                                 NULL);
+        if (copy == NULL) {
+            return false;
+        }
+        output->value = copy->out[0];
+        copy->out[0]->is_output = true;
+        copy->out[0]->n_uses++;
+        from->n_uses--;
+        from->is_output = false;
+        for (size_t k = 0; k < graph->outputs.len; k++) {
+            from->is_output = from->is_output || graph->outputs.data[k].value == from;
+        }
+    }
+    return true;
+}
+
 bool tn_pass_fuse(Compile *compile) {
     Graph *graph = compile->graph;
+    if (!separate_outputs(graph)) {
+        return false;
+    }
     Fuse fuse = {.ctx = compile->ctx,
                  .graph = graph,
                  .arena = &compile->ctx->scratch,

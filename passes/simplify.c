@@ -73,7 +73,7 @@ typedef struct Engine {
     TN_VEC(uint8_t) state; /* by node id */
     TN_VEC(Node *) unused; /* nodes to look at for removal */
     TN_VEC(const Rule *) rules[TN_OP_COUNT];
-    size_t steps;
+    size_t steps_left;
 } Engine;
 
 enum { QUEUED = 1, REMOVED = 2 };
@@ -191,16 +191,13 @@ static bool step(Engine *engine, Node *node) {
     return true;
 }
 
-static bool over_limit(const Engine *engine) {
-    return engine->steps > STEPS_LEAST + (size_t)STEPS_PER_NODE * engine->graph->n_nodes;
-}
-
 bool tn_simplify_graph(Graph *graph) {
     Engine engine = {.graph = graph, .scratch = &graph->ctx->scratch};
     index_rules(&engine);
     for (Node *node = graph->first; node != NULL; node = node->next) {
         enqueue(&engine, node);
     }
+    engine.steps_left = STEPS_LEAST + STEPS_PER_NODE * engine.queue.len;
     while (engine.head < engine.queue.len) {
         Node *node = engine.queue.data[engine.head++];
         uint8_t *state = state_of(&engine, node);
@@ -208,9 +205,9 @@ bool tn_simplify_graph(Graph *graph) {
         if (*state == REMOVED) {
             continue;
         }
-        if (++engine.steps, over_limit(&engine)) {
+        if (engine.steps_left-- == 0) {
             return tn_diag(&graph->ctx->diags, TN_INTERNAL, node->loc,
-                           "simplify: no rest after %zu steps", engine.steps);
+                           "simplify: the rules do not come to rest");
         }
         if (!step(&engine, node)) {
             return false;

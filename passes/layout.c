@@ -1,0 +1,270 @@
+/* layout.c: how values lie in memory, chosen for convolutions and contractions.
+ *
+ * A convolution's result has its channels in blocks of one vector, innermost: NCHW becomes
+ * N, C/v, H, W, v. Formulas and pools over blocked values give blocked values, so blocked data
+ * flows from one convolution to the next; graph inputs and outputs stay row-major. Padding
+ * becomes a halo of zeros in the buffer of the value that is padded. Weights are blocked the
+ * way the tiled schedule reads them. No node is added except copies where a halo is needed
+ * around something that cannot have one.
+ */
+#include "passes/layout.h"
+
+#include <string.h>
+
+Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts) {
+    Layout *layout = TN_NEW(&ctx->arena, Layout);
+    layout->n_parts = (uint8_t)n_parts;
+    memcpy(layout->parts, parts, n_parts * sizeof *parts);
+    return layout;
+}
+
+void tn_layout_set_weight(LayoutPass *pass, Node *node, uint32_t slot, const Layout *layout) {
+    Value *old = node->in[slot];
+    Type type = old->type;
+    type.layout = layout;
+    Value *own = tn_const_new(pass->graph, type, old->def->blob->data, node);
+    own->type.layout = layout;
+    own->name = old->name;
+    tn_node_set_input(node, slot, own);
+    if (old->n_uses == 0) {
+        tn_node_remove(pass->graph, old->def);
+    }
+}
+
+static int32_t lanes_of(const LayoutPass *pass, const Value *value) {
+    return tn_tile_lanes(pass->compile->options.target, value->type.dtype);
+}
+
+static bool is_static(const Dim *dim) { return tn_dim_is_const(dim); }
+
+static bool all_ones(const Attr *attr) {
+    for (uint32_t i = 0; i < attr->n; i++) {
+        if (attr->ints[i] != 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the blocked schedule serves: dense or depthwise, constant weights, enough channels. */
+typedef struct ConvFacts {
+    bool eligible;
+    bool depthwise;
+    int64_t in_channels, out_channels;
+} ConvFacts;
+
+static ConvFacts conv_facts(const LayoutPass *pass, const Node *node) {
+    ConvFacts facts = {0};
+    const Value *x = node->in[0], *w = node->in[1];
+    if (!tn_dtype_is_float(x->type.dtype) || w->def == NULL || !tn_node_is_const(w->def) ||
+        !is_static(x->type.dims[1]) || !all_ones(tn_node_attr(node, TN_ATTR_in_dilations))) {
+        return facts;
+    }
+    int64_t groups = tn_attr_int(node, TN_ATTR_groups);
+    facts.in_channels = x->type.dims[1]->value;
+    facts.out_channels = w->type.dims[0]->value;
+    facts.depthwise = groups > 1 && groups == facts.in_channels && groups == facts.out_channels;
+    facts.eligible =
+        (groups == 1 || facts.depthwise) && facts.out_channels >= lanes_of(pass, x) / 2;
+    return facts;
+}
+
+/* ---- which values are blocked ---- */
+
+static bool same_shape_operand_blocked(const LayoutPass *pass, const Node *node) {
+    const Type *out = &node->out[0]->type;
+    for (uint32_t i = 0; i < node->n_in; i++) {
+        const Value *in = node->in[i];
+        if (pass->blocked[in->id] && in->type.dtype == out->dtype &&
+            tn_dims_equal(in->type.rank, in->type.dims, out->rank, out->dims)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Pieces must start on a block. */
+static bool concat_blocked(const LayoutPass *pass, const Node *node) {
+    if (tn_attr_int(node, TN_ATTR_axis) != 1) {
+        return false;
+    }
+    for (uint32_t i = 0; i < node->n_in; i++) {
+        const Value *in = node->in[i];
+        bool last = i + 1 == node->n_in;
+        if (!pass->blocked[in->id] ||
+            (!last && in->type.dims[1]->value % lanes_of(pass, in) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool wants_blocks(const LayoutPass *pass, const Node *node) {
+    const Value *out = node->out[0];
+    if (out->is_output || out->type.rank < 3 || !is_static(out->type.dims[1])) {
+        return false;
+    }
+    if (node->op == TN_OP_conv) {
+        return conv_facts(pass, node).eligible;
+    }
+    if (node->op == TN_OP_concat) {
+        return concat_blocked(pass, node);
+    }
+    if (node->op == TN_OP_pool_max || node->op == TN_OP_pool_sum) {
+        return pass->blocked[node->in[0]->id];
+    }
+    return tn_node_class(node) == OPC_MAP && same_shape_operand_blocked(pass, node);
+}
+
+static Layout *blocked_layout(LayoutPass *pass, const Value *value) {
+    LayoutPart parts[TN_MAX_RANK + 4];
+    int32_t lanes = lanes_of(pass, value);
+    uint32_t n = 0;
+    for (uint8_t dim = 0; dim < value->type.rank; dim++) {
+        parts[n++] = (LayoutPart){dim, dim == 1 ? lanes : 1, 0};
+    }
+    parts[n++] = (LayoutPart){1, 1, lanes};
+    return tn_layout_new(pass->ctx, parts, n);
+}
+
+static void block_activations(LayoutPass *pass) {
+    for (Node *node = pass->graph->first; node != NULL; node = node->next) {
+        Value *out = node->out[0];
+        if (wants_blocks(pass, node)) {
+            pass->blocked[out->id] = true;
+            out->type.layout = blocked_layout(pass, out);
+        }
+    }
+}
+
+/* ---- halos ---- */
+
+/* Whether a conv needs padding that a halo can give: static borders, no negative pads. */
+static bool needs_halo(const Node *node) {
+    const Attr *lo = tn_node_attr(node, TN_ATTR_pads_lo), *hi = tn_node_attr(node, TN_ATTR_pads_hi);
+    const Type *x = &node->in[0]->type;
+    bool any = false;
+    for (uint32_t i = 0; i < lo->n; i++) {
+        if (lo->ints[i] < 0 || hi->ints[i] < 0 || lo->ints[i] > 64 || hi->ints[i] > 64 ||
+            !is_static(x->dims[i + 2])) {
+            return false;
+        }
+        any = any || lo->ints[i] > 0 || hi->ints[i] > 0;
+    }
+    return any;
+}
+
+static Layout *row_major_layout(LayoutPass *pass, const Value *value) {
+    LayoutPart parts[TN_MAX_RANK];
+    for (uint8_t dim = 0; dim < value->type.rank; dim++) {
+        parts[dim] = (LayoutPart){dim, 1, 0};
+    }
+    return tn_layout_new(pass->ctx, parts, value->type.rank);
+}
+
+/* A value that a kernel of ours writes, so that a border can be kept around it. */
+static Value *ownable_input(LayoutPass *pass, Node *node) {
+    Value *x = node->in[0];
+    bool ours = x->def != NULL && !x->is_output && tn_node_class(x->def) != OPC_VIEW &&
+                tn_node_class(x->def) != OPC_SOURCE;
+    if (ours) {
+        return x;
+    }
+    Node *copy = tn_node_new(pass->graph, TN_OP_copy, &x, 1, NULL, 0, node->loc, node);
+    tn_node_set_input(node, 0, copy->out[0]);
+    return copy->out[0];
+}
+
+static void add_halo(LayoutPass *pass, Node *node) {
+    const Attr *lo = tn_node_attr(node, TN_ATTR_pads_lo), *hi = tn_node_attr(node, TN_ATTR_pads_hi);
+    Value *x = ownable_input(pass, node);
+    Layout *layout = x->type.layout == NULL
+                         ? row_major_layout(pass, x)
+                         : tn_arena_copy(&pass->ctx->arena, x->type.layout, sizeof *layout);
+    for (uint32_t i = 0; i < lo->n; i++) {
+        int32_t *before = &layout->halo_lo[i + 2], *after = &layout->halo_hi[i + 2];
+        *before = (int32_t)lo->ints[i] > *before ? (int32_t)lo->ints[i] : *before;
+        *after = (int32_t)hi->ints[i] > *after ? (int32_t)hi->ints[i] : *after;
+    }
+    x->type.layout = layout;
+}
+
+/* ---- weights ---- */
+
+/* Outputs that share a weight along the innermost dims: rows of the register tile. */
+static int64_t conv_rows(LayoutPass *pass, const Node *node) {
+    const Type *out = &node->out[0]->type, *w = &node->in[1]->type;
+    int64_t rows = tn_dim_hint(pass->ctx, out->dims[out->rank - 1]);
+    bool point = all_ones(tn_node_attr(node, TN_ATTR_strides));
+    for (uint32_t i = 2; i < w->rank; i++) {
+        point = point && tn_dim_is(w->dims[i], 1);
+    }
+    const Layout *x = node->in[0]->type.layout;
+    for (uint32_t i = 2; point && i + 1 < out->rank; i++) {
+        bool halo = x != NULL && (x->halo_lo[i] > 0 || x->halo_lo[i + 1] > 0);
+        rows *= halo ? 1 : tn_dim_hint(pass->ctx, out->dims[i]);
+    }
+    return rows;
+}
+
+static void block_dense_weights(LayoutPass *pass, Node *node, const ConvFacts *facts) {
+    const Value *w = node->in[1];
+    int32_t lanes = lanes_of(pass, w);
+    int32_t panel = lanes * tn_tile_panel_vectors(pass->compile->options.target, w->type.dtype,
+                                                  conv_rows(pass, node), facts->out_channels);
+    bool by_block = pass->blocked[node->in[0]->id] && facts->in_channels % lanes == 0;
+    LayoutPart parts[TN_MAX_RANK + 4];
+    uint32_t n = 0;
+    parts[n++] = (LayoutPart){0, panel, 0};
+    parts[n++] = (LayoutPart){1, by_block ? lanes : 1, 0};
+    for (uint8_t dim = 2; dim < w->type.rank; dim++) {
+        parts[n++] = (LayoutPart){dim, 1, 0};
+    }
+    if (by_block) {
+        parts[n++] = (LayoutPart){1, 1, lanes};
+    }
+    parts[n++] = (LayoutPart){0, 1, panel};
+    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+}
+
+static void block_depthwise_weights(LayoutPass *pass, Node *node) {
+    const Value *w = node->in[1];
+    int32_t lanes = lanes_of(pass, w);
+    LayoutPart parts[TN_MAX_RANK + 4];
+    uint32_t n = 0;
+    for (uint8_t dim = 0; dim < w->type.rank; dim++) {
+        parts[n++] = (LayoutPart){dim, dim == 0 ? lanes : 1, 0};
+    }
+    parts[n++] = (LayoutPart){0, 1, lanes};
+    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+}
+
+static void lay_out_convolutions(LayoutPass *pass) {
+    for (Node *node = pass->graph->first; node != NULL; node = node->next) {
+        if (node->op != TN_OP_conv) {
+            continue;
+        }
+        ConvFacts facts = conv_facts(pass, node);
+        if (facts.eligible && needs_halo(node)) {
+            add_halo(pass, node);
+        }
+        if (facts.eligible && facts.depthwise) {
+            block_depthwise_weights(pass, node);
+        } else if (facts.eligible) {
+            block_dense_weights(pass, node, &facts);
+        }
+    }
+}
+
+bool tn_pass_layout(Compile *compile) {
+    LayoutPass pass = {.compile = compile, .ctx = compile->ctx, .graph = compile->graph};
+    if (!tn_layout_absorb_views(&pass)) {
+        return false;
+    }
+    /* Copies and weights made below get new numbers: at most two a node. */
+    pass.n_values = compile->graph->n_values + 2 * compile->graph->n_nodes + 2;
+    pass.blocked = TN_NEW_ARRAY(&compile->ctx->scratch, bool, pass.n_values);
+    block_activations(&pass);
+    lay_out_convolutions(&pass);
+    return tn_layout_contractions(&pass);
+}

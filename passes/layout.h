@@ -1,0 +1,26 @@
+/* layout.h: state shared by the parts of the layout pass. */
+#ifndef TN_PASSES_LAYOUT_H
+#define TN_PASSES_LAYOUT_H
+
+#include "passes/group.h"
+#include "passes/pass.h"
+#include "passes/tile_model.h"
+
+typedef struct LayoutPass {
+    Compile *compile;
+    Ctx *ctx;
+    Graph *graph;
+    bool *blocked; /* by value id: channels in blocks of a vector */
+    uint32_t n_values;
+} LayoutPass;
+
+/* Reshapes and transposes in front of contractions become part of them (layout_contract.c). */
+bool tn_layout_absorb_views(LayoutPass *pass);
+/* Layouts of contraction operands: constant panels, transposed intermediates. */
+bool tn_layout_contractions(LayoutPass *pass);
+/* A layout in the context: `parts` in order, no halo. */
+Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts);
+/* Gives operand `slot` of `node` a constant of its own with this layout. */
+void tn_layout_set_weight(LayoutPass *pass, Node *node, uint32_t slot, const Layout *layout);
+
+#endif

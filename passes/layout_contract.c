@@ -1,0 +1,270 @@
+/* layout_contract.c: views absorbed by contractions, and the layouts of their operands. */
+#include "passes/layout.h"
+
+#include <string.h>
+
+/* The contracted dims of operand `slot`, and the attribute that names them. */
+static const Attr *contracted(const Node *node, uint32_t slot) {
+    return tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+}
+
+static bool is_contracted(const Attr *dims, int64_t dim) {
+    for (uint32_t i = 0; i < dims->n; i++) {
+        if (dims->ints[i] == dim) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_ints(Ctx *ctx, Node *node, AttrName name, const int64_t *ints, uint32_t n) {
+    for (uint32_t i = 0; i < node->n_attrs; i++) {
+        if (node->attrs[i].name == name) {
+            node->attrs[i].ints = tn_arena_copy(&ctx->arena, ints, (n + 1) * sizeof *ints);
+            node->attrs[i].n = n;
+        }
+    }
+}
+
+static AttrName contract_name(uint32_t slot) {
+    return slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract;
+}
+
+/* A transpose that keeps batch dims in front and free dims in order only renames dims. */
+static bool absorb_transpose(LayoutPass *pass, Node *node, uint32_t slot) {
+    Node *view = node->in[slot]->def;
+    const Attr *perm = tn_node_attr(view, TN_ATTR_perm), *dims = contracted(node, slot);
+    int64_t batch = tn_attr_int(node, TN_ATTR_batch), last = -1;
+    int64_t renamed[TN_MAX_RANK + 1];
+    for (uint32_t i = 0; i < perm->n; i++) {
+        if (is_contracted(dims, i)) {
+            continue;
+        }
+        if ((i < batch && perm->ints[i] != i) || perm->ints[i] < last) {
+            return false;
+        }
+        last = perm->ints[i];
+    }
+    for (uint32_t i = 0; i < dims->n; i++) {
+        renamed[i] = perm->ints[dims->ints[i]];
+    }
+    set_ints(pass->ctx, node, contract_name(slot), renamed, dims->n);
+    tn_node_set_input(node, slot, view->in[0]);
+    return true;
+}
+
+/* How the dims of a reshape's operand make up the dims of its result: for each result dim the
+ * range of operand dims whose product it is; false when they do not line up. */
+static bool merged_ranges(Ctx *ctx, const Type *from, const Type *to, uint32_t *first,
+                          uint32_t *end) {
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < to->rank; i++) {
+        const Dim *product = tn_dim_const(ctx, 1);
+        first[i] = at;
+        while (at < from->rank && product != to->dims[i]) {
+            product = tn_dim_mul(ctx, product, from->dims[at++]);
+        }
+        if (product != to->dims[i]) {
+            return false;
+        }
+        end[i] = at;
+    }
+    return at == from->rank;
+}
+
+/* The other operand with contracted dim `dim` split into `sizes`. */
+static Value *split_dim(LayoutPass *pass, Node *node, uint32_t slot, const Dim *const *dims,
+                        uint32_t rank) {
+    Value *value = node->in[slot];
+    Type type = tn_type_make(value->type.dtype, (uint8_t)rank, dims);
+    if (value->def != NULL && tn_node_is_const(value->def)) {
+        return tn_const_new(pass->graph, type, value->def->blob->data, node);
+    }
+    Attr attr = {.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = rank, .dims = dims};
+    Node *view = tn_node_new(pass->graph, TN_OP_reshape, &value, 1, &attr, 1, node->loc, node);
+    return view == NULL ? NULL : view->out[0];
+}
+
+/* contract(reshape(x)) where the reshape merges contracted dims: contract them one by one,
+ * with the other operand's dim split to match. Free and batch dims must stay single. */
+static bool absorb_reshape(LayoutPass *pass, Node *node, uint32_t slot) {
+    Ctx *ctx = pass->ctx;
+    Node *view = node->in[slot]->def;
+    const Type *from = &view->in[0]->type, *to = &view->out[0]->type;
+    const Attr *mine = contracted(node, slot), *theirs = contracted(node, 1 - slot);
+    uint32_t first[TN_MAX_RANK], end[TN_MAX_RANK];
+    if (!merged_ranges(ctx, from, to, first, end)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < to->rank; i++) {
+        if (!is_contracted(mine, i) && end[i] - first[i] != 1) {
+            return false;
+        }
+    }
+    const Type *other = &node->in[1 - slot]->type;
+    const Dim *dims[TN_MAX_RANK];
+    int64_t new_mine[TN_MAX_RANK + 1], new_theirs[TN_MAX_RANK + 1], moved[TN_MAX_RANK];
+    uint32_t rank = 0, n = 0;
+    for (uint32_t i = 0; i < other->rank; i++) {
+        moved[i] = rank;
+        uint32_t pieces = 1;
+        for (uint32_t k = 0; k < theirs->n; k++) {
+            if (theirs->ints[k] == i) {
+                uint32_t dim = (uint32_t)mine->ints[k];
+                pieces = end[dim] - first[dim];
+                for (uint32_t p = 0; p < pieces && rank + p < TN_MAX_RANK; p++) {
+                    dims[rank + p] = from->dims[first[dim] + p];
+                }
+            }
+        }
+        if (rank + pieces > TN_MAX_RANK) {
+            return false;
+        }
+        if (!is_contracted(theirs, i)) {
+            dims[rank] = other->dims[i];
+        }
+        rank += pieces;
+    }
+    for (uint32_t k = 0; k < mine->n; k++) {
+        uint32_t dim = (uint32_t)mine->ints[k];
+        for (uint32_t p = first[dim]; p < end[dim]; p++) {
+            new_mine[n] = p;
+            new_theirs[n++] = moved[theirs->ints[k]] + (p - first[dim]);
+        }
+    }
+    Value *split = split_dim(pass, node, 1 - slot, dims, rank);
+    if (split == NULL) {
+        return false;
+    }
+    set_ints(ctx, node, contract_name(slot), new_mine, n);
+    set_ints(ctx, node, contract_name(1 - slot), new_theirs, n);
+    tn_node_set_input(node, slot, view->in[0]);
+    tn_node_set_input(node, 1 - slot, split);
+    return true;
+}
+
+static bool absorb_one(LayoutPass *pass, Node *node, uint32_t slot) {
+    Node *view = node->in[slot]->def;
+    if (view == NULL || (view->op != TN_OP_reshape && view->op != TN_OP_transpose)) {
+        return false;
+    }
+    bool done = view->op == TN_OP_transpose ? absorb_transpose(pass, node, slot)
+                                            : slot == 0 && absorb_reshape(pass, node, slot);
+    if (done && view->out[0]->n_uses == 0) {
+        tn_node_remove(pass->graph, view);
+    }
+    return done;
+}
+
+bool tn_layout_absorb_views(LayoutPass *pass) {
+    for (Node *node = pass->graph->first; node != NULL; node = node->next) {
+        if (node->op != TN_OP_contract) {
+            continue;
+        }
+        for (uint32_t slot = 0; slot < 2; slot++) {
+            while (absorb_one(pass, node, slot)) {
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- layouts ---- */
+
+static bool last_free_dim(const Node *node, uint32_t slot, uint32_t *out) {
+    const Attr *dims = contracted(node, slot);
+    int64_t batch = tn_attr_int(node, TN_ATTR_batch);
+    for (uint32_t i = node->in[slot]->type.rank; i-- > (uint32_t)batch;) {
+        if (!is_contracted(dims, i)) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Panels of whole vectors of the last free dim, contracted dims running down each panel. */
+static void block_constant(LayoutPass *pass, Node *node, uint32_t free_dim) {
+    const Type *rhs = &node->in[1]->type, *out = &node->out[0]->type;
+    const Attr *dims = contracted(node, 1);
+    const Target *target = pass->compile->options.target;
+    int64_t rows = out->rank > 1 ? tn_dim_hint(pass->ctx, out->dims[out->rank - 2]) : 1;
+    int32_t panel = tn_tile_lanes(target, rhs->dtype) *
+                    tn_tile_panel_vectors(target, rhs->dtype, rows,
+                                          tn_dim_hint(pass->ctx, rhs->dims[free_dim]));
+    LayoutPart parts[TN_MAX_RANK + 4];
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < rhs->rank; i++) {
+        if (i != free_dim && !is_contracted(dims, i)) {
+            parts[n++] = (LayoutPart){i, 1, 0};
+        }
+    }
+    parts[n++] = (LayoutPart){(uint8_t)free_dim, panel, 0};
+    for (uint32_t i = 0; i < dims->n; i++) {
+        parts[n++] = (LayoutPart){(uint8_t)dims->ints[i], 1, 0};
+    }
+    parts[n++] = (LayoutPart){(uint8_t)free_dim, 1, panel};
+    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+}
+
+/* The dim of the base value that runs with the free dim of an operand read through views;
+ * false when the base is not a plain intermediate of ours. */
+static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **base,
+                     uint32_t *out) {
+    const Dim *vars[TN_MAX_RANK], *at[TN_MAX_RANK];
+    Value *value = node->in[1];
+    for (uint32_t i = 0; i < value->type.rank; i++) {
+        vars[i] = tn_dim_loop_var(pass->ctx, "p", value->type.dims[i]);
+    }
+    *base = (Value *)(uintptr_t)tn_view_base(pass->ctx, value, vars, at);
+    if (*base == NULL || (*base)->def == NULL || (*base)->is_output ||
+        (*base)->type.layout != NULL || tn_node_class((*base)->def) == OPC_SOURCE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < (*base)->type.rank; i++) {
+        int64_t coef;
+        const Dim *rest;
+        if (tn_dim_uses(at[i], vars[free_dim])) {
+            *out = i;
+            return tn_dim_linear(pass->ctx, at[i], vars[free_dim], &coef, &rest) && coef == 1;
+        }
+    }
+    return false;
+}
+
+/* An intermediate that is read along another dim than its last is written that way. */
+static void turn_intermediate(LayoutPass *pass, Node *node, uint32_t free_dim) {
+    Value *base;
+    uint32_t dim;
+    if (!base_dim(pass, node, free_dim, &base, &dim) || dim + 1u == base->type.rank) {
+        return;
+    }
+    LayoutPart parts[TN_MAX_RANK + 4];
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < base->type.rank; i++) {
+        if (i != dim) {
+            parts[n++] = (LayoutPart){i, 1, 0};
+        }
+    }
+    parts[n++] = (LayoutPart){(uint8_t)dim, 1, 0};
+    base->type.layout = tn_layout_new(pass->ctx, parts, n);
+}
+
+bool tn_layout_contractions(LayoutPass *pass) {
+    for (Node *node = pass->graph->first; node != NULL; node = node->next) {
+        uint32_t free_dim;
+        if (node->op != TN_OP_contract || !last_free_dim(node, 1, &free_dim) ||
+            !tn_dtype_is_float(node->in[1]->type.dtype)) {
+            continue;
+        }
+        const Value *rhs = node->in[1];
+        if (rhs->def != NULL && tn_node_is_const(rhs->def)) {
+            if (tn_dim_hint(pass->ctx, rhs->type.dims[free_dim]) > 1) {
+                block_constant(pass, node, free_dim);
+            }
+        } else {
+            turn_intermediate(pass, node, free_dim);
+        }
+    }
+    return true;
+}
