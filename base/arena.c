@@ -7,6 +7,7 @@
  */
 #include "base/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +78,11 @@ static ArenaBlock *add_block(Arena *arena, size_t size) {
 }
 
 /* The test hook: counts allocations down and tells when this one is to fail. */
-static int must_fail(Arena *arena) {
-    return arena->fail_after > 0 && --arena->fail_after == 0;
+static bool must_fail(Arena *arena) {
+    if (arena->fail_after <= 0)
+        return false;
+    arena->fail_after--;
+    return arena->fail_after == 0;
 }
 
 void *tn_arena_alloc(Arena *arena, size_t size, size_t align) {

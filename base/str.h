@@ -38,7 +38,8 @@ void tn_str_puts(StrBuf *buf, const char *text);
 void tn_str_write(StrBuf *buf, const void *bytes, size_t len);
 void tn_str_printf(StrBuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void tn_str_vprintf(StrBuf *buf, const char *format, va_list args);
-/* Appends `view` with control bytes, quotes, backslashes and invalid UTF-8 escaped (\xNN, \n, \"). */
+/* Appends `view` with control bytes, double quotes, backslashes and invalid UTF-8 escaped
+ * (\xNN, \n, \", \\). */
 void tn_str_escape(StrBuf *buf, StrView view);
 /* printf into the arena. */
 char *tn_arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -15,18 +15,18 @@
 
 #include "base/arena.h"
 
-#define TN_VEC(T)       \
-    struct {            \
-        T *data;        \
-        size_t len;     \
-        size_t cap;     \
+#define TN_VEC(T)                                                                                  \
+    struct {                                                                                       \
+        T *data;                                                                                   \
+        size_t len;                                                                                \
+        size_t cap;                                                                                \
     }
 
-#define tn_vec_push(arena, vec, item)                                                          \
-    ((vec)->len == (vec)->cap                                                                  \
-         ? (void)((vec)->data = tn_vec_grow((arena), (vec)->data, &(vec)->cap,                 \
-                                            sizeof *(vec)->data))                              \
-         : (void)0,                                                                            \
+#define tn_vec_push(arena, vec, item)                                                              \
+    ((vec)->len == (vec)->cap                                                                      \
+         ? (void)((vec)->data =                                                                    \
+                      tn_vec_grow((arena), (vec)->data, &(vec)->cap, sizeof *(vec)->data))         \
+         : (void)0,                                                                                \
      (void)((vec)->data[(vec)->len++] = (item)))
 
 /* Returns storage for at least one item more than `*cap`, holding the old items. */
