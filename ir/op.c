@@ -1,8 +1,6 @@
 /* op.c: the op table, built from ops.def, and the names of primitives and attributes. */
 #include "ir/op.h"
 
-#include <string.h>
-
 #include "ir/ops/ops.h"
 
 /* Spelling of attribute defaults in ops.def. */
@@ -21,18 +19,15 @@
 #undef MAP
 #undef OP
 
-#define ATTRS_TO {{TN_ATTR_to, DEF_REQ, 0}}
-static const AttrSchema schema_to[] = ATTRS_TO;
-#define ATTRS_OF_SAME NULL, 0
-#define ATTRS_OF_BOOL NULL, 0
-#define ATTRS_OF_TO schema_to, 1
+static const AttrSchema schema_to[] = {{TN_ATTR_to, DEF_REQ, 0}};
+#define ATTRS_OF_SAME .attrs = NULL, .n_attrs = 0
+#define ATTRS_OF_BOOL .attrs = NULL, .n_attrs = 0
+#define ATTRS_OF_TO .attrs = schema_to, .n_attrs = 1
 
 #define FORMULA_SOURCE(id) .element = tn_lower_##id
 #define FORMULA_VIEW(id) .element = tn_lower_##id
 #define FORMULA_INDEX(id) .element = tn_lower_##id
 #define FORMULA_REDUCE(id) .reduction = tn_lower_##id
-#define MAP_SCHEMA(attrs, n) .attrs = attrs, .n_attrs = n
-#define MAP_ATTRS(...) MAP_SCHEMA(__VA_ARGS__)
 
 static const OpInfo table[TN_OP_COUNT] = {
 #define MAP(id, arity, dom, res, cf, ci, text)                                                 \
@@ -45,7 +40,7 @@ static const OpInfo table[TN_OP_COUNT] = {
                     .result = RESULT_##res,                                                    \
                     .c_float = cf,                                                             \
                     .c_int = ci,                                                               \
-                    MAP_ATTRS(ATTRS_OF_##res),                                                 \
+                    ATTRS_OF_##res,                                                            \
                     .type = tn_type_map,                                                       \
                     .eval = tn_eval_##id,                                                      \
                     .element = tn_lower_map},
