@@ -5,7 +5,7 @@
  */
 #include "ir/rewrite.h"
 
-#include "ir/nest.h"
+#include "ir/depend.h"
 
 /* Iterations of an unrolled loop: emitted code is bounded. */
 #define UNROLL_MAX 1024
@@ -18,7 +18,7 @@ static Stmt *find_parent(Stmt *chain, Stmt *parent, const Stmt *stmt) {
         if (chain == stmt) {
             return parent;
         }
-        if (chain->kind == STMT_FOR && tn_nest_contains(chain->body, stmt)) {
+        if (chain->kind == STMT_FOR && tn_dep_contains(chain->body, stmt)) {
             return find_parent(chain->body, chain, stmt);
         }
     }
@@ -112,14 +112,14 @@ static bool rename_write(void *arg, Stmt *stmt) {
  * later rewrites of the two copies do not meet. */
 static Stmt *copy_body(Kernel *kernel, const Stmt *loop) {
     Arena *scratch = &kernel->ctx->scratch;
-    AccessVec all = {0};
-    tn_nest_accesses(kernel, loop->body, &all);
+    DepVec all = {0};
+    tn_dep_accesses(kernel, loop->body, &all);
     size_t n_temps = kernel->temps.len;
     Renaming renaming = {kernel, TN_NEW_ARRAY(scratch, Temp *, n_temps)};
     for (size_t i = 0; i < all.len; i++) {
         const Temp *temp = all.data[i].temp;
         if (temp != NULL && renaming.to[temp->id] == NULL &&
-            tn_nest_private(kernel, loop, &all, temp)) {
+            tn_dep_private(kernel, loop, &all, temp)) {
             renaming.to[temp->id] =
                 tn_kernel_temp(kernel, temp->dtype, temp->rank, temp->extents);
         }
@@ -225,20 +225,20 @@ static const Dim *further(Ctx *ctx, const Stmt *loop) {
  * (o + more, i) now and behind it after the swap. */
 static bool can_swap(Kernel *kernel, const Stmt *outer, const Stmt *inner) {
     Ctx *ctx = kernel->ctx;
-    AccessVec all = {0};
-    Instance first, second;
+    DepVec all = {0};
+    DepInstance first, second;
     const Dim *later_inner = further(ctx, inner);
     const Dim *later_outer = further(ctx, outer);
-    tn_nest_accesses(kernel, inner->body, &all);
-    tn_instance_init(kernel, &first, inner->body, &inner->var, &later_inner, 1, false);
-    tn_instance_init(kernel, &second, inner->body, &outer->var, &later_outer, 1, true);
+    tn_dep_accesses(kernel, inner->body, &all);
+    tn_dep_instance_init(kernel, &first, inner->body, &inner->var, &later_inner, 1, false);
+    tn_dep_instance_init(kernel, &second, inner->body, &outer->var, &later_outer, 1, true);
     for (size_t i = 0; i < all.len; i++) {
         for (size_t k = 0; k < all.len; k++) {
-            const Access *a = &all.data[i];
-            const Access *b = &all.data[k];
-            if (tn_access_conflict(a, b) && !tn_access_sum(a, b) &&
-                !tn_access_apart(ctx, a, &first, b, &second) &&
-                !tn_nest_private(kernel, inner, &all, a->object)) {
+            const DepAccess *a = &all.data[i];
+            const DepAccess *b = &all.data[k];
+            if (tn_dep_conflict(a, b) && !tn_dep_sum(a, b) &&
+                !tn_dep_apart(ctx, a, &first, b, &second) &&
+                !tn_dep_private(kernel, inner, &all, a->object)) {
                 return false;
             }
         }
@@ -248,7 +248,7 @@ static bool can_swap(Kernel *kernel, const Stmt *outer, const Stmt *inner) {
 
 /* Exchanges the places of `outer` and the loop that is its body. */
 static void exchange(Kernel *kernel, Stmt *outer, Stmt *inner) {
-    *tn_nest_link(kernel, outer) = inner;
+    *tn_dep_link(kernel, outer) = inner;
     inner->next = outer->next;
     outer->next = NULL;
     outer->body = inner->body;
@@ -266,7 +266,7 @@ bool tn_loop_swap(Kernel *kernel, Stmt *loop) {
     if (legal) {
         exchange(kernel, loop, inner);
         /* A vector loop now holds a loop: it must be independent over all of that. */
-        if (inner->loop == LOOP_VECTOR && !tn_nest_independent(kernel, inner)) {
+        if (inner->loop == LOOP_VECTOR && !tn_dep_independent(kernel, inner)) {
             exchange(kernel, inner, loop);
             legal = false;
         }
@@ -312,32 +312,32 @@ bool tn_loop_fuse(Kernel *kernel, Stmt *loop) {
 /* Each of the two loops writes the object before it reads it in every iteration, and nobody
  * else refers to it. */
 static bool private_to_both(Kernel *kernel, const Stmt *first, const Stmt *second,
-                            const AccessVec *a, const AccessVec *b, const Access *access) {
+                            const DepVec *a, const DepVec *b, const DepAccess *access) {
     bool owned = access->temp != NULL || access->buf->kind == BUF_LOCAL;
-    return owned && !tn_nest_refers(kernel->body, access->object, first, second) &&
-           tn_nest_covered(kernel, a, access->object, 0, UINT32_MAX) &&
-           tn_nest_covered(kernel, b, access->object, 0, UINT32_MAX);
+    return owned && !tn_dep_refers(kernel->body, access->object, first, second) &&
+           tn_dep_covered(kernel, a, access->object, 0, UINT32_MAX) &&
+           tn_dep_covered(kernel, b, access->object, 0, UINT32_MAX);
 }
 
 static bool can_jam(Kernel *kernel, const Stmt *loop, const Stmt *second) {
     Ctx *ctx = kernel->ctx;
-    AccessVec first_all = {0};
-    AccessVec second_all = {0};
-    Instance now, later, second_later;
+    DepVec first_all = {0};
+    DepVec second_all = {0};
+    DepInstance now, later, second_later;
     bool free_order = loop->loop == LOOP_PARTITION || loop->loop == LOOP_VECTOR;
     const Dim *next = further(ctx, loop);
-    tn_nest_accesses(kernel, loop->body, &first_all);
-    tn_nest_accesses(kernel, second->body, &second_all);
-    tn_instance_init(kernel, &now, second->body, &second->var, &loop->var, 1, true);
-    tn_instance_init(kernel, &later, loop->body, &loop->var, &next, 1, true);
-    tn_instance_init(kernel, &second_later, second->body, &second->var, &next, 1, true);
+    tn_dep_accesses(kernel, loop->body, &first_all);
+    tn_dep_accesses(kernel, second->body, &second_all);
+    tn_dep_instance_init(kernel, &now, second->body, &second->var, &loop->var, 1, true);
+    tn_dep_instance_init(kernel, &later, loop->body, &loop->var, &next, 1, true);
+    tn_dep_instance_init(kernel, &second_later, second->body, &second->var, &next, 1, true);
     for (size_t i = 0; i < first_all.len; i++) {
         for (size_t k = 0; k < second_all.len; k++) {
-            const Access *a = &first_all.data[i];
-            const Access *b = &second_all.data[k];
-            bool apart = !tn_access_conflict(a, b) ||
-                         (tn_access_apart(ctx, b, &now, a, &later) &&
-                          (!free_order || tn_access_apart(ctx, a, NULL, b, &second_later)));
+            const DepAccess *a = &first_all.data[i];
+            const DepAccess *b = &second_all.data[k];
+            bool apart = !tn_dep_conflict(a, b) ||
+                         (tn_dep_apart(ctx, b, &now, a, &later) &&
+                          (!free_order || tn_dep_apart(ctx, a, NULL, b, &second_later)));
             if (!apart &&
                 !private_to_both(kernel, loop, second, &first_all, &second_all, a)) {
                 return false;
@@ -382,28 +382,18 @@ static bool vectorizes(void *arg, Stmt *stmt) {
            (stmt->loop != LOOP_VECTOR && !tn_dim_uses(stmt->extent, arg));
 }
 
-static bool inside_vector(Kernel *kernel, const Stmt *loop) {
-    while ((loop = tn_loop_parent(kernel, loop)) != NULL) {
-        if (loop->loop == LOOP_VECTOR) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Runs the independence test in scratch memory. */
-static bool is_independent(Kernel *kernel, Stmt *loop) {
+bool tn_loop_independent(Kernel *kernel, const Stmt *loop) {
     ArenaMark mark = tn_arena_mark(&kernel->ctx->scratch);
-    bool independent = tn_nest_independent(kernel, loop);
+    bool independent = tn_dep_independent(kernel, loop);
     tn_arena_reset(&kernel->ctx->scratch, mark);
     return independent;
 }
 
 bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes) {
     if (loop->loop != LOOP_SERIAL || lanes < 1 || lanes > LANES_MAX ||
-        loop->extent->hi > lanes || inside_vector(kernel, loop) ||
+        loop->extent->hi > lanes || tn_dep_in_vector(kernel, loop) ||
         !tn_stmt_visit(loop->body, vectorizes, (void *)(uintptr_t)loop->var) ||
-        !is_independent(kernel, loop)) {
+        !tn_loop_independent(kernel, loop)) {
         return false;
     }
     loop->loop = LOOP_VECTOR;
@@ -413,12 +403,12 @@ bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes) {
 
 /* Temps and locals belong to a thread: an iteration may read only its own. */
 static bool owns_its_temps(Kernel *kernel, const Stmt *loop) {
-    AccessVec all = {0};
-    tn_nest_accesses(kernel, loop->body, &all);
+    DepVec all = {0};
+    tn_dep_accesses(kernel, loop->body, &all);
     for (size_t i = 0; i < all.len; i++) {
-        const Access *access = &all.data[i];
+        const DepAccess *access = &all.data[i];
         bool owned = access->temp != NULL || access->buf->kind == BUF_LOCAL;
-        if (owned && !tn_nest_private(kernel, loop, &all, access->object)) {
+        if (owned && !tn_dep_private(kernel, loop, &all, access->object)) {
             return false;
         }
     }
@@ -430,7 +420,7 @@ bool tn_loop_partition(Kernel *kernel, Stmt *loop) {
         return false;
     }
     ArenaMark mark = tn_arena_mark(&kernel->ctx->scratch);
-    bool legal = owns_its_temps(kernel, loop) && tn_nest_independent(kernel, loop);
+    bool legal = owns_its_temps(kernel, loop) && tn_dep_independent(kernel, loop);
     tn_arena_reset(&kernel->ctx->scratch, mark);
     if (legal) {
         loop->loop = LOOP_PARTITION;

@@ -59,15 +59,25 @@ bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes);
 bool tn_loop_partition(Kernel *kernel, Stmt *loop);
 /* for k in K { acc = op(acc, x) }, the only statement, acc free of k  ->  `lanes` partial
  * accumulators (a temp array indexed by the inner of k = o*lanes + i), combined after the
- * loop in fixed order. Reorders sums. Returns the inner loop, ready to vectorise. */
+ * loop in fixed order. They are set before and combined after the outermost of the loops around
+ * that do nothing but this reduction. Reorders sums. Returns the inner loop, ready to
+ * vectorise; the loops that set and combine run over constant `lanes`. */
 Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes);
 /* Copies the elements of `buf` that `loop`'s body reads into a local buffer filled before
  * the loop, laid out in the order given by `vars` (loop variables inside `loop`, outermost
  * first); all reads of buf in the body must use the same index expressions, free of other
- * inner variables. Returns the filling nest's first loop. */
+ * inner variables and outside of guards. Returns the filling nest's first loop. */
 Stmt *tn_loop_stage(Kernel *kernel, Stmt *loop, Buf *buf, const Dim *const *vars, int n_vars);
-/* Moves DEFs of the loop's body whose value does not depend on the loop in front of it. */
+/* Moves DEFs of the loop's body whose value does not depend on the loop in front of it. False
+ * when there was none. */
 bool tn_loop_hoist(Kernel *kernel, Stmt *loop);
+
+/* Dim `dim` of the temp becomes two, the inner one of `factor` (which divides it): index e
+ * becomes e / factor, e % factor. */
+bool tn_temp_split(Kernel *kernel, Temp *temp, int dim, int32_t factor);
+/* Temps that only name a constant, an index or another temp are replaced by that, and temps
+ * that nobody reads disappear with their statements. False when there was none. */
+bool tn_kernel_copy_prop(Kernel *kernel);
 
 /* Helpers. */
 Stmt *tn_loop_parent(Kernel *kernel, const Stmt *stmt); /* enclosing FOR or NULL */

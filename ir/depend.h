@@ -1,4 +1,4 @@
-/* nest.h: what the schedule rewrites ask about a nest: links, accesses and whether two of
+/* depend.h: what the schedule rewrites ask about a nest: links, accesses and whether two of
  * them can touch the same element. Private to ir/rewrite*.c.
  *
  * A dependence test compares one access in two instances of a loop body. An instance is a
@@ -7,15 +7,15 @@
  * when the prover shows their indices different in some dim, or their flattened
  * addresses. Whatever is not proved counts as a meeting. Working memory is scratch.
  */
-#ifndef TN_IR_NEST_H
-#define TN_IR_NEST_H
+#ifndef TN_IR_DEPEND_H
+#define TN_IR_DEPEND_H
 
 #include "ir/loop.h"
 
 typedef TN_VEC(const Dim *) DimVec;
 
 /* One read or write of a buffer or temp inside a chain of statements. */
-typedef struct Access {
+typedef struct DepAccess {
     Stmt *stmt;
     uint32_t order;      /* of the statement, in text order */
     uint32_t top;        /* which statement of the chain it is in */
@@ -30,51 +30,54 @@ typedef struct Access {
     bool reads, writes;  /* an ACC does both */
     bool acc;
     Op op;               /* ACC */
-} Access;
+} DepAccess;
 
-typedef TN_VEC(Access) AccessVec;
+typedef TN_VEC(DepAccess) DepVec;
 
-typedef struct Instance {
+typedef struct DepInstance {
     DimVec from, to;
-} Instance;
+} DepInstance;
 
 /* ---- links ---- */
 
 /* The pointer that points at `stmt`, or NULL when it is not in the kernel. */
-Stmt **tn_nest_link(Kernel *kernel, const Stmt *stmt);
+Stmt **tn_dep_link(Kernel *kernel, const Stmt *stmt);
 /* Whether `stmt` is in the chain or in a loop of it. */
-bool tn_nest_contains(Stmt *chain, const Stmt *stmt);
+bool tn_dep_contains(Stmt *chain, const Stmt *stmt);
 /* Whether the chain refers to the object outside of the loops `a` and `b` (may be NULL). */
-bool tn_nest_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *b);
+bool tn_dep_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *b);
+
+/* Whether a loop around this one runs in vectors. */
+bool tn_dep_in_vector(Kernel *kernel, const Stmt *loop);
 
 /* ---- accesses ---- */
 
-void tn_nest_accesses(Kernel *kernel, Stmt *chain, AccessVec *out);
+void tn_dep_accesses(Kernel *kernel, Stmt *chain, DepVec *out);
 /* Same object, at least one writes. */
-bool tn_access_conflict(const Access *a, const Access *b);
+bool tn_dep_conflict(const DepAccess *a, const DepAccess *b);
 /* Both accumulate into the same temp with the same operation: their order is free. */
-bool tn_access_sum(const Access *a, const Access *b);
+bool tn_dep_sum(const DepAccess *a, const DepAccess *b);
 /* Whether every read of the object by statements first..last of the chain sees what an
  * earlier statement among them has written in the same execution of the chain. */
-bool tn_nest_covered(Kernel *kernel, const AccessVec *all, const void *object, uint32_t first,
+bool tn_dep_covered(Kernel *kernel, const DepVec *all, const void *object, uint32_t first,
                      uint32_t last);
 /* Whether an object is written before it is read in every iteration of `loop` and referred to
  * nowhere else: each iteration may have its own. `all` are the accesses of the body. */
-bool tn_nest_private(Kernel *kernel, const Stmt *loop, const AccessVec *all, const void *object);
+bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const void *object);
 
 /* ---- instances ---- */
 
 /* Substitution `from` -> `to`, where the loops of `chain` get fresh variables: all of them, or
  * only those whose extents change. */
-void tn_instance_init(Kernel *kernel, Instance *instance, const Stmt *chain,
+void tn_dep_instance_init(Kernel *kernel, DepInstance *instance, const Stmt *chain,
                       const Dim *const *from, const Dim *const *to, size_t n, bool fresh);
 /* An iteration of `loop` later than the one written with its own variables. */
-void tn_instance_later(Kernel *kernel, Instance *instance, const Stmt *loop);
+void tn_dep_instance_later(Kernel *kernel, DepInstance *instance, const Stmt *loop);
 /* Proved to touch different elements. */
-bool tn_access_apart(Ctx *ctx, const Access *a, const Instance *ia, const Access *b,
-                     const Instance *ib);
+bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                     const DepInstance *ib);
 /* Whether iterations of the loop are proved independent, temps and locals private to an
  * iteration aside. */
-bool tn_nest_independent(Kernel *kernel, Stmt *loop);
+bool tn_dep_independent(Kernel *kernel, const Stmt *loop);
 
 #endif

@@ -1,5 +1,7 @@
-/* nest.c: accesses of a nest and proofs that they stay apart. See ir/nest.h. */
-#include "ir/nest.h"
+/* depend.c: accesses of a nest and proofs that they stay apart. See ir/depend.h. */
+#include "ir/depend.h"
+
+#include "ir/rewrite.h"
 
 /* ---- links ---- */
 
@@ -16,11 +18,11 @@ static Stmt **find_link(Stmt **link, const Stmt *stmt) {
     return NULL;
 }
 
-Stmt **tn_nest_link(Kernel *kernel, const Stmt *stmt) {
+Stmt **tn_dep_link(Kernel *kernel, const Stmt *stmt) {
     return find_link(&kernel->body, stmt);
 }
 
-bool tn_nest_contains(Stmt *chain, const Stmt *stmt) {
+bool tn_dep_contains(Stmt *chain, const Stmt *stmt) {
     return find_link(&chain, stmt) != NULL;
 }
 
@@ -36,7 +38,7 @@ static bool is_other(void *arg, Expr *expr) {
     }
 }
 
-bool tn_nest_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *b) {
+bool tn_dep_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *b) {
     /* The visitor's argument is only compared. */
     void *arg = (void *)(uintptr_t)object;
     for (; chain != NULL; chain = chain->next) {
@@ -44,7 +46,7 @@ bool tn_nest_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *
             continue;
         }
         if (chain->kind == STMT_FOR) {
-            if (tn_nest_refers(chain->body, object, a, b)) {
+            if (tn_dep_refers(chain->body, object, a, b)) {
                 return true;
             }
         } else if (chain->buf == object || chain->temp == object ||
@@ -55,16 +57,25 @@ bool tn_nest_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *
     return false;
 }
 
+bool tn_dep_in_vector(Kernel *kernel, const Stmt *loop) {
+    while ((loop = tn_loop_parent(kernel, loop)) != NULL) {
+        if (loop->loop == LOOP_VECTOR) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- accesses ---- */
 
 typedef struct Collect {
     Arena *arena;
-    AccessVec *out;
+    DepVec *out;
     TN_VEC(Stmt *) loops;
-    Access current; /* what every access of the statement shares */
+    DepAccess current; /* what every access of the statement shares */
 } Collect;
 
-static void add_access(Collect *collect, Access access) {
+static void add_access(Collect *collect, DepAccess access) {
     tn_vec_push(collect->arena, collect->out, access);
 }
 
@@ -73,7 +84,7 @@ static bool collect_read(void *arg, Expr *expr) {
     if (expr->kind != EXPR_LOAD && expr->kind != EXPR_DYNLOAD && expr->kind != EXPR_TEMP) {
         return true;
     }
-    Access access = collect->current;
+    DepAccess access = collect->current;
     if (expr->kind == EXPR_TEMP) {
         access.object = access.temp = expr->temp;
     } else {
@@ -88,7 +99,7 @@ static bool collect_read(void *arg, Expr *expr) {
 }
 
 static void collect_write(Collect *collect, const Stmt *stmt) {
-    Access access = collect->current;
+    DepAccess access = collect->current;
     access.buf = stmt->buf;
     access.temp = stmt->temp;
     access.object = stmt->kind == STMT_STORE ? (const void *)stmt->buf : stmt->temp;
@@ -125,16 +136,16 @@ static void collect_chain(Collect *collect, Stmt *stmt, bool top) {
     }
 }
 
-void tn_nest_accesses(Kernel *kernel, Stmt *chain, AccessVec *out) {
+void tn_dep_accesses(Kernel *kernel, Stmt *chain, DepVec *out) {
     Collect collect = {.arena = &kernel->ctx->scratch, .out = out};
     collect_chain(&collect, chain, true);
 }
 
-bool tn_access_conflict(const Access *a, const Access *b) {
+bool tn_dep_conflict(const DepAccess *a, const DepAccess *b) {
     return a->object == b->object && (a->writes || b->writes);
 }
 
-bool tn_access_sum(const Access *a, const Access *b) {
+bool tn_dep_sum(const DepAccess *a, const DepAccess *b) {
     return a->acc && b->acc && a->object == b->object && a->op == b->op;
 }
 
@@ -142,7 +153,7 @@ bool tn_access_sum(const Access *a, const Access *b) {
 
 /* The loops around a write that are not around the read: they have run completely when
  * the read executes. */
-static uint32_t common_loops(const Access *write, const Access *read) {
+static uint32_t common_loops(const DepAccess *write, const DepAccess *read) {
     uint32_t n = 0;
     while (n < write->n_loops && n < read->n_loops && write->loops[n] == read->loops[n]) {
         n++;
@@ -150,7 +161,7 @@ static uint32_t common_loops(const Access *write, const Access *read) {
     return n;
 }
 
-static bool uses_loops(const Dim *dim, const Access *access, uint32_t from) {
+static bool uses_loops(const Dim *dim, const DepAccess *access, uint32_t from) {
     for (uint32_t i = from; i < access->n_loops; i++) {
         if (tn_dim_uses(dim, access->loops[i]->var)) {
             return true;
@@ -168,7 +179,7 @@ static bool in_range(Ctx *ctx, const Dim *dim, const Dim *extent) {
 
 /* Whether index `d` of the write takes the value of the read's for some iteration of one of
  * its own loops; `used` marks the loops that have been given a value. */
-static bool covers_dim(Ctx *ctx, const Access *write, const Access *read, uint32_t common, int d,
+static bool covers_dim(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common, int d,
                        bool *used) {
     const Dim *target = read->index[d];
     if (!uses_loops(write->index[d], write, common)) {
@@ -191,7 +202,7 @@ static bool covers_dim(Ctx *ctx, const Access *write, const Access *read, uint32
 enum { MAX_LOOPS = 64 };
 
 /* Every index of the write is fixed or one of its own loops' variable. */
-static bool covers_by_range(Ctx *ctx, const Access *write, const Access *read, uint32_t common) {
+static bool covers_by_range(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common) {
     bool used[MAX_LOOPS] = {false};
     for (int d = 0; d < write->n_index; d++) {
         if (!covers_dim(ctx, write, read, common, d, used)) {
@@ -208,7 +219,7 @@ static bool covers_by_range(Ctx *ctx, const Access *write, const Access *read, u
 
 /* The loops of the write and some loops of the read, in order, have the same extents, and
  * the write's index is the read's when their variables are exchanged. */
-static bool covers_by_shape(Ctx *ctx, const Access *write, const Access *read, uint32_t common) {
+static bool covers_by_shape(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common) {
     const Dim *from[MAX_LOOPS];
     const Dim *to[MAX_LOOPS];
     size_t n = 0;
@@ -232,7 +243,7 @@ static bool covers_by_shape(Ctx *ctx, const Access *write, const Access *read, u
     return true;
 }
 
-static bool covers(Ctx *ctx, const Access *write, const Access *read) {
+static bool covers(Ctx *ctx, const DepAccess *write, const DepAccess *read) {
     if (write->acc || !write->writes || write->order >= read->order || read->dyn >= 0 ||
         write->n_loops > MAX_LOOPS) {
         return false;
@@ -241,9 +252,9 @@ static bool covers(Ctx *ctx, const Access *write, const Access *read) {
     return covers_by_range(ctx, write, read, common) || covers_by_shape(ctx, write, read, common);
 }
 
-static bool has_cover(Ctx *ctx, const AccessVec *all, const Access *read, uint32_t first) {
+static bool has_cover(Ctx *ctx, const DepVec *all, const DepAccess *read, uint32_t first) {
     for (size_t i = 0; i < all->len; i++) {
-        const Access *write = &all->data[i];
+        const DepAccess *write = &all->data[i];
         if (write->object == read->object && write->top >= first && covers(ctx, write, read)) {
             return true;
         }
@@ -251,10 +262,10 @@ static bool has_cover(Ctx *ctx, const AccessVec *all, const Access *read, uint32
     return false;
 }
 
-bool tn_nest_covered(Kernel *kernel, const AccessVec *all, const void *object, uint32_t first,
+bool tn_dep_covered(Kernel *kernel, const DepVec *all, const void *object, uint32_t first,
                      uint32_t last) {
     for (size_t i = 0; i < all->len; i++) {
-        const Access *read = &all->data[i];
+        const DepAccess *read = &all->data[i];
         if (read->object == object && read->reads && read->top >= first && read->top <= last &&
             !has_cover(kernel->ctx, all, read, first)) {
             return false;
@@ -263,7 +274,7 @@ bool tn_nest_covered(Kernel *kernel, const AccessVec *all, const void *object, u
     return true;
 }
 
-static bool is_owned(const void *object, const AccessVec *all) {
+static bool is_owned(const void *object, const DepVec *all) {
     for (size_t i = 0; i < all->len; i++) {
         if (all->data[i].object == object) {
             return all->data[i].temp != NULL || all->data[i].buf->kind == BUF_LOCAL;
@@ -272,14 +283,14 @@ static bool is_owned(const void *object, const AccessVec *all) {
     return false;
 }
 
-bool tn_nest_private(Kernel *kernel, const Stmt *loop, const AccessVec *all, const void *object) {
-    return is_owned(object, all) && !tn_nest_refers(kernel->body, object, loop, NULL) &&
-           tn_nest_covered(kernel, all, object, 0, UINT32_MAX);
+bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const void *object) {
+    return is_owned(object, all) && !tn_dep_refers(kernel->body, object, loop, NULL) &&
+           tn_dep_covered(kernel, all, object, 0, UINT32_MAX);
 }
 
 /* ---- instances ---- */
 
-static void rename_loops(Kernel *kernel, Instance *instance, const Stmt *stmt, bool fresh) {
+static void rename_loops(Kernel *kernel, DepInstance *instance, const Stmt *stmt, bool fresh) {
     Ctx *ctx = kernel->ctx;
     for (; stmt != NULL; stmt = stmt->next) {
         if (stmt->kind != STMT_FOR) {
@@ -296,9 +307,9 @@ static void rename_loops(Kernel *kernel, Instance *instance, const Stmt *stmt, b
     }
 }
 
-void tn_instance_init(Kernel *kernel, Instance *instance, const Stmt *chain,
+void tn_dep_instance_init(Kernel *kernel, DepInstance *instance, const Stmt *chain,
                       const Dim *const *from, const Dim *const *to, size_t n, bool fresh) {
-    *instance = (Instance){0};
+    *instance = (DepInstance){0};
     for (size_t i = 0; i < n; i++) {
         tn_vec_push(&kernel->ctx->scratch, &instance->from, from[i]);
         tn_vec_push(&kernel->ctx->scratch, &instance->to, to[i]);
@@ -306,36 +317,36 @@ void tn_instance_init(Kernel *kernel, Instance *instance, const Stmt *chain,
     rename_loops(kernel, instance, chain, fresh);
 }
 
-void tn_instance_later(Kernel *kernel, Instance *instance, const Stmt *loop) {
+void tn_dep_instance_later(Kernel *kernel, DepInstance *instance, const Stmt *loop) {
     Ctx *ctx = kernel->ctx;
     const Dim *gap = tn_dim_loop_var(ctx, "z", tn_dim_addc(ctx, loop->extent, -1));
     const Dim *later = tn_dim_addc(ctx, tn_dim_add(ctx, loop->var, gap), 1);
-    tn_instance_init(kernel, instance, loop->body, &loop->var, &later, 1, true);
+    tn_dep_instance_init(kernel, instance, loop->body, &loop->var, &later, 1, true);
 }
 
-static const Dim *at_instance(Ctx *ctx, const Dim *dim, const Instance *instance) {
+static const Dim *at_instance(Ctx *ctx, const Dim *dim, const DepInstance *instance) {
     if (instance == NULL) {
         return dim;
     }
     return tn_dim_subst(ctx, dim, instance->from.data, instance->to.data, instance->from.len);
 }
 
-static bool dims_apart(Ctx *ctx, const Dim *a, const Instance *ia, const Dim *b,
-                       const Instance *ib) {
+static bool dims_apart(Ctx *ctx, const Dim *a, const DepInstance *ia, const Dim *b,
+                       const DepInstance *ib) {
     const Dim *x = at_instance(ctx, a, ia);
     const Dim *y = at_instance(ctx, b, ib);
     return tn_dim_prove_lt(ctx, x, y) || tn_dim_prove_lt(ctx, y, x);
 }
 
-static const Dim *object_dim(Ctx *ctx, const Access *access, int d) {
+static const Dim *object_dim(Ctx *ctx, const DepAccess *access, int d) {
     return access->buf != NULL ? access->buf->dims[d]
                                : tn_dim_const(ctx, access->temp->extents[d]);
 }
 
 /* Row-major addresses over the trailing dims: quotients and remainders of one variable
  * join to the variable again. */
-static bool addresses_apart(Ctx *ctx, const Access *a, const Instance *ia, const Access *b,
-                            const Instance *ib) {
+static bool addresses_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                            const DepInstance *ib) {
     const Dim *x = tn_dim_const(ctx, 0);
     const Dim *y = x;
     const Dim *stride = tn_dim_const(ctx, 1);
@@ -350,8 +361,8 @@ static bool addresses_apart(Ctx *ctx, const Access *a, const Instance *ia, const
     return false;
 }
 
-bool tn_access_apart(Ctx *ctx, const Access *a, const Instance *ia, const Access *b,
-                     const Instance *ib) {
+bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                     const DepInstance *ib) {
     for (int d = 0; d < a->n_index; d++) {
         if (d != a->dyn && d != b->dyn && dims_apart(ctx, a->index[d], ia, b->index[d], ib)) {
             return true;
@@ -361,26 +372,26 @@ bool tn_access_apart(Ctx *ctx, const Access *a, const Instance *ia, const Access
 }
 
 /* Whether `access` is free of meetings with any access in a later iteration. */
-static bool stays_apart(Kernel *kernel, const AccessVec *all, const Access *access,
-                        const Instance *later) {
+static bool stays_apart(Kernel *kernel, const DepVec *all, const DepAccess *access,
+                        const DepInstance *later) {
     for (size_t i = 0; i < all->len; i++) {
-        const Access *other = &all->data[i];
-        if (tn_access_conflict(access, other) &&
-            !tn_access_apart(kernel->ctx, access, NULL, other, later)) {
+        const DepAccess *other = &all->data[i];
+        if (tn_dep_conflict(access, other) &&
+            !tn_dep_apart(kernel->ctx, access, NULL, other, later)) {
             return false;
         }
     }
     return true;
 }
 
-bool tn_nest_independent(Kernel *kernel, Stmt *loop) {
-    AccessVec all = {0};
-    Instance later;
-    tn_nest_accesses(kernel, loop->body, &all);
-    tn_instance_later(kernel, &later, loop);
+bool tn_dep_independent(Kernel *kernel, const Stmt *loop) {
+    DepVec all = {0};
+    DepInstance later;
+    tn_dep_accesses(kernel, loop->body, &all);
+    tn_dep_instance_later(kernel, &later, loop);
     for (size_t i = 0; i < all.len; i++) {
         if (!stays_apart(kernel, &all, &all.data[i], &later) &&
-            !tn_nest_private(kernel, loop, &all, all.data[i].object)) {
+            !tn_dep_private(kernel, loop, &all, all.data[i].object)) {
             return false;
         }
     }
