@@ -21,6 +21,13 @@ endif()
 list(JOIN llvm_libraries " " llvm_private)
 set(compiler_private "${llvm_private} -lstdc++ ${rt_private}")
 
+# Relative to the prefix where they can be, so that pkg-config can move them.
+foreach(dir LIBDIR INCLUDEDIR)
+    set(pc_${dir} ${CMAKE_INSTALL_${dir}})
+    if(NOT IS_ABSOLUTE "${pc_${dir}}")
+        set(pc_${dir} "\${prefix}/${pc_${dir}}")
+    endif()
+endforeach()
 configure_file(cmake/tenon_rt.pc.in tenon_rt.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tenon_rt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(TENON_COMPILER)

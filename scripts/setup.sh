@@ -11,7 +11,7 @@ packages_of() {
     case $1 in
     build) echo gcc g++ libc6-dev cmake make ninja-build llvm-19-dev libclang-19-dev \
         libclang-cpp19-dev liblld-19-dev zlib1g-dev libzstd-dev ;;
-    test) packages_of build; echo libcmocka-dev clang-19 ;;
+    test) packages_of build; echo libcmocka-dev clang-19 pkg-config ;;
     demo) packages_of build; echo dataset-fashion-mnist ;;
     lint) packages_of test; echo git clang-format-19 clang-tidy-19 ;;
     *) echo "setup.sh: unknown group '$1': expected build, test, demo or lint" >&2; return 1 ;;
