@@ -112,9 +112,8 @@ static bool check_input_type(const Binding *b, size_t i) {
                                            tn_dtype_text(type->dtype)));
     }
     if (input->rank != type->rank) {
-        return input_error(b, i,
-                           tn_arena_printf(scratch, "%d dimensions, expected %d", input->rank,
-                                           type->rank));
+        return input_error(
+            b, i, tn_arena_printf(scratch, "%d dimensions, expected %d", input->rank, type->rank));
     }
     return true;
 }
@@ -177,8 +176,8 @@ static bool bind_elements(const Binding *b) {
             continue;
         }
         const RefTensor *input = &b->inputs[symbol->input];
-        bool present = !tn_dtype_is_float(input->dtype) && symbol->index >= 0 &&
-                       symbol->index < input->count;
+        bool present =
+            !tn_dtype_is_float(input->dtype) && symbol->index >= 0 && symbol->index < input->count;
         if (present &&
             !bind_symbol(b, (size_t)symbol->input, symbol->dim, input->i[symbol->index])) {
             return false;

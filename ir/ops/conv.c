@@ -14,11 +14,11 @@ typedef struct Spatial {
 } Spatial;
 
 static Spatial spatial_at(const Node *node, int s) {
-    return (Spatial){
-        tn_node_attr(node, TN_ATTR_strides)->ints[s], tn_node_attr(node, TN_ATTR_pads_lo)->ints[s],
-        tn_node_attr(node, TN_ATTR_pads_hi)->ints[s],
-        tn_node_attr(node, TN_ATTR_dilations)->ints[s],
-        tn_node_attr(node, TN_ATTR_in_dilations)->ints[s]};
+    return (Spatial){tn_node_attr(node, TN_ATTR_strides)->ints[s],
+                     tn_node_attr(node, TN_ATTR_pads_lo)->ints[s],
+                     tn_node_attr(node, TN_ATTR_pads_hi)->ints[s],
+                     tn_node_attr(node, TN_ATTR_dilations)->ints[s],
+                     tn_node_attr(node, TN_ATTR_in_dilations)->ints[s]};
 }
 
 /* ---- type rule ---- */
@@ -239,8 +239,8 @@ static bool has_halo(const Type *data, int d, Spatial s) {
 
 /* Appends the tests that position `at` of dim `d` is an element of the data. Only padding
  * and gaps can make it miss: without them the number of positions keeps it inside. */
-static int add_tests(Ctx *ctx, const Type *data, int d, Spatial s, const Dim *at,
-                     const Dim **tests, int n) {
+static int add_tests(Ctx *ctx, const Type *data, int d, Spatial s, const Dim *at, const Dim **tests,
+                     int n) {
     const Dim *zero = tn_dim_const(ctx, 0);
     if (s.lo > 0 && !has_halo(data, d, s)) {
         tests[n++] = tn_dim_lt(ctx, tn_dim_const(ctx, -1), at);

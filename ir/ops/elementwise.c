@@ -102,8 +102,8 @@ static bool compare(EvalArgs *args, FloatTest *f, IntTest *i) {
     const RefTensor *a = args->in[0];
     const RefTensor *b = args->in[1];
     for (int64_t k = 0; k < args->out->count; k++) {
-        args->out->i[k] = tn_dtype_is_float(a->dtype) ? f(a->f[k], b->f[k])
-                                                      : i(a->dtype, a->i[k], b->i[k]);
+        args->out->i[k] =
+            tn_dtype_is_float(a->dtype) ? f(a->f[k], b->f[k]) : i(a->dtype, a->i[k], b->i[k]);
     }
     return true;
 }

@@ -230,7 +230,8 @@ static bool check_not_empty(Graph *graph, const Node *node, const Dim *size) {
     }
     const Dim *zero = tn_dim_const(ctx, 0);
     const Dim *one = tn_dim_const(ctx, 1);
-    const Dim *fits = tn_dim_select(ctx, tn_dim_eq(ctx, asked, zero), one, tn_dim_lt(ctx, zero, size));
+    const Dim *fits =
+        tn_dim_select(ctx, tn_dim_eq(ctx, asked, zero), one, tn_dim_lt(ctx, zero, size));
     return tn_op_require(graph, node, fits, one, "%s indices into a dimension of size %s",
                          tn_op_dim_text(graph, asked), tn_op_dim_text(graph, size));
 }
@@ -239,10 +240,10 @@ static bool check_batch(Graph *graph, const Node *node, int64_t batch) {
     for (int64_t d = 0; d < batch; d++) {
         const Dim *a = node->in[0]->type.dims[d];
         const Dim *b = node->in[1]->type.dims[d];
-        if (a != b && !tn_op_require(graph, node, a, b,
-                                     "batch dimension %lld is %s in operand 0, %s in operand 1",
-                                     (long long)d, tn_op_dim_text(graph, a),
-                                     tn_op_dim_text(graph, b))) {
+        if (a != b &&
+            !tn_op_require(graph, node, a, b,
+                           "batch dimension %lld is %s in operand 0, %s in operand 1", (long long)d,
+                           tn_op_dim_text(graph, a), tn_op_dim_text(graph, b))) {
             return false;
         }
     }

@@ -23,9 +23,9 @@ ElementFn tn_lower_map;
 #define TN_FORMULA_REDUCE ReductionFn
 
 #define MAP(id, arity, domain, result, c_float, c_int, doc) EvalFn tn_eval_##id;
-#define OP(id, n_in, n_out, cls, attrs, doc)                                                   \
-    TypeFn tn_type_##id;                                                                       \
-    EvalFn tn_eval_##id;                                                                       \
+#define OP(id, n_in, n_out, cls, attrs, doc)                                                       \
+    TypeFn tn_type_##id;                                                                           \
+    EvalFn tn_eval_##id;                                                                           \
     TN_FORMULA_##cls tn_lower_##id;
 #include "ir/ops.def"
 #undef MAP

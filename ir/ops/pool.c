@@ -14,11 +14,10 @@ typedef struct Window {
 } Window;
 
 static Window window_at(const Node *node, int d) {
-    return (Window){tn_node_attr(node, TN_ATTR_window)->ints[d],
-                    tn_node_attr(node, TN_ATTR_strides)->ints[d],
-                    tn_node_attr(node, TN_ATTR_pads_lo)->ints[d],
-                    tn_node_attr(node, TN_ATTR_pads_hi)->ints[d],
-                    tn_node_attr(node, TN_ATTR_dilations)->ints[d]};
+    return (Window){
+        tn_node_attr(node, TN_ATTR_window)->ints[d], tn_node_attr(node, TN_ATTR_strides)->ints[d],
+        tn_node_attr(node, TN_ATTR_pads_lo)->ints[d], tn_node_attr(node, TN_ATTR_pads_hi)->ints[d],
+        tn_node_attr(node, TN_ATTR_dilations)->ints[d]};
 }
 
 /* ---- type rules ---- */
@@ -185,8 +184,7 @@ bool tn_lower_pool_sum(Lower *lower, const Node *node, const Dim *const *index, 
     return lower_pool(lower, node, index, out, from);
 }
 
-bool tn_lower_pool_argmax(Lower *lower, const Node *node, const Dim *const *index,
-                          Reduction *out) {
+bool tn_lower_pool_argmax(Lower *lower, const Node *node, const Dim *const *index, Reduction *out) {
     Ctx *ctx = lower->ctx;
     const Type *in = &node->in[0]->type;
     const Dim *from[TN_MAX_RANK] = {NULL};

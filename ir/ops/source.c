@@ -92,8 +92,7 @@ static bool one_element(const Node *node, const Dim *const *index, int64_t *out)
     if (constant) {
         return true;
     }
-    return node->blob->size >= size &&
-           memcmp(bytes, bytes + size, node->blob->size - size) == 0;
+    return node->blob->size >= size && memcmp(bytes, bytes + size, node->blob->size - size) == 0;
 }
 
 Expr *tn_lower_const(Lower *lower, const Node *node, const Dim *const *index) {
@@ -157,8 +156,8 @@ bool tn_type_dimvec(Graph *graph, Node *node) {
     }
     for (uint32_t i = 0; i < values->n; i++) {
         if (values->dims[i]->overflow) {
-            return tn_diag(&graph->ctx->diags, TN_LIMIT, node->loc,
-                           "dimvec: element %u overflows", i);
+            return tn_diag(&graph->ctx->diags, TN_LIMIT, node->loc, "dimvec: element %u overflows",
+                           i);
         }
     }
     const Dim *size = tn_dim_const(graph->ctx, values->n);

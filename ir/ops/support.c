@@ -240,8 +240,8 @@ static const Dim *spread(Ctx *ctx, const Dim *n, int64_t dilation) {
     return tn_dim_max(ctx, length, tn_dim_const(ctx, 0));
 }
 
-const Dim *tn_window_count(Ctx *ctx, const Dim *size, const Dim *window, int64_t stride,
-                           int64_t lo, int64_t hi, int64_t dilation, int64_t in_dilation) {
+const Dim *tn_window_count(Ctx *ctx, const Dim *size, const Dim *window, int64_t stride, int64_t lo,
+                           int64_t hi, int64_t dilation, int64_t in_dilation) {
     const Dim *padded = tn_dim_addc(ctx, spread(ctx, size, in_dilation), lo + hi);
     const Dim *room = tn_dim_sub(ctx, padded, spread(ctx, window, dilation));
     const Dim *count = tn_dim_addc(ctx, tn_dim_divc(ctx, room, stride), 1);
@@ -407,8 +407,7 @@ Expr *tn_lower_extreme(Ctx *ctx, DType dtype, bool least) {
     return tn_expr_const_i(ctx, dtype, least ? tn_int_least(dtype) : tn_int_greatest(dtype));
 }
 
-const Dim *tn_lower_loop(Lower *lower, Reduction *reduction, const char *name,
-                         const Dim *extent) {
+const Dim *tn_lower_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent) {
     const Dim *var = tn_dim_loop_var(lower->ctx, name, extent);
     reduction->vars[reduction->rank] = var;
     reduction->extents[reduction->rank++] = extent;

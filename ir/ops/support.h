@@ -44,15 +44,14 @@ bool tn_op_require(Graph *graph, const Node *node, const Dim *a, const Dim *b, c
 bool tn_op_check_same_dims(Graph *graph, const Node *node, uint32_t slot, int except);
 /* Sets the type of result 0 after checking it: at most TN_MAX_RANK dims, none negative,
  * no overflow, at most TN_COUNT_MAX elements. Keeps the layout the value had. */
-bool tn_op_set_result(Graph *graph, Node *node, DType dtype, uint32_t rank,
-                      const Dim *const *dims);
+bool tn_op_set_result(Graph *graph, Node *node, DType dtype, uint32_t rank, const Dim *const *dims);
 
 /* ---- windows, common to pool and conv: one dimension ---- */
 
 /* Number of windows of `window` taps, `dilation` apart, at `stride`, over `size` elements
  * (`in_dilation` apart) with lo and hi added around them. Never negative. */
-const Dim *tn_window_count(Ctx *ctx, const Dim *size, const Dim *window, int64_t stride,
-                           int64_t lo, int64_t hi, int64_t dilation, int64_t in_dilation);
+const Dim *tn_window_count(Ctx *ctx, const Dim *size, const Dim *window, int64_t stride, int64_t lo,
+                           int64_t hi, int64_t dilation, int64_t in_dilation);
 
 /* ---- evaluation ---- */
 
@@ -98,7 +97,6 @@ bool tn_ref_better(const RefTensor *in, Op op, bool last, int64_t at, int64_t be
 /* The start of a max or min reduction: -inf / +inf, or the least / greatest integer. */
 Expr *tn_lower_extreme(Ctx *ctx, DType dtype, bool least);
 /* Adds a loop of `extent` to the reduction and returns its variable. */
-const Dim *tn_lower_loop(Lower *lower, Reduction *reduction, const char *name,
-                         const Dim *extent);
+const Dim *tn_lower_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent);
 
 #endif

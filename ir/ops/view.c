@@ -229,8 +229,7 @@ static bool check_box(Graph *graph, const Node *node, int d, const Dim *start, i
                       const Dim *count) {
     Ctx *ctx = graph->ctx;
     const Dim *size = node->in[0]->type.dims[d];
-    const Dim *last =
-        tn_dim_add(ctx, start, tn_dim_mulc(ctx, tn_dim_addc(ctx, count, -1), step));
+    const Dim *last = tn_dim_add(ctx, start, tn_dim_mulc(ctx, tn_dim_addc(ctx, count, -1), step));
     const Dim *low = step > 0 ? start : last;
     const Dim *high = step > 0 ? last : start;
     const Dim *zero = tn_dim_const(ctx, 0);
@@ -238,8 +237,8 @@ static bool check_box(Graph *graph, const Node *node, int d, const Dim *start, i
         (tn_dim_prove_le(ctx, zero, low) && tn_dim_prove_lt(ctx, high, size))) {
         return true;
     }
-    const Dim *inside = tn_dim_mul(ctx, tn_dim_lt(ctx, tn_dim_const(ctx, -1), low),
-                                   tn_dim_lt(ctx, high, size));
+    const Dim *inside =
+        tn_dim_mul(ctx, tn_dim_lt(ctx, tn_dim_const(ctx, -1), low), tn_dim_lt(ctx, high, size));
     const Dim *one = tn_dim_const(ctx, 1);
     const Dim *fits = tn_dim_select(ctx, tn_dim_lt(ctx, zero, count), inside, one);
     return tn_op_require(graph, node, fits, one,
