@@ -150,29 +150,6 @@ static Expr *arg_result(Lowering *lowering, Temp *at) {
     return tn_expr_map2(ctx, TN_OP_max, temp_value(lowering, at), zero);
 }
 
-/* Puts kept values of the loop just built into their local buffers: the innermost body holds
- * the temps that stand for them. */
-static void store_staged(Lowering *lowering, size_t mark) {
-    const Group *group = lowering->group;
-    for (size_t i = mark; i < lowering->known.len; i++) {
-        Known *known = &lowering->known.data[i];
-        Buf *buf = tn_map_get_int(&lowering->staged, known->value->id);
-        if (buf == NULL || buf->written) {
-            continue;
-        }
-        const Dim *at[TN_MAX_RANK];
-        uint32_t n = 0;
-        for (uint32_t d = 0; d < group->full_rank; d++) {
-            if (group->reduced[d]) {
-                at[n++] = known->index[d];
-            }
-        }
-        buf->written = true;
-        tn_stmt_append(lowering->block,
-                       tn_stmt_store(lowering->kernel, buf, at, known->expr));
-    }
-}
-
 static bool lower_reduction(Lowering *lowering, const Node *node, const Dim *const *index) {
     Stmt *inside = NULL, **outer = lowering->block;
     size_t mark = lowering->known.len;
@@ -191,7 +168,6 @@ static bool lower_reduction(Lowering *lowering, const Node *node, const Dim *con
     Temp *at = arg ? new_temp(lowering, TN_I64, tn_expr_const_i(ctx_of(lowering), TN_I64, -1)) : NULL;
     open_reduction(lowering, &red);
     tn_stmt_append(lowering->block, inside);
-    store_staged(lowering, mark);
     if (arg) {
         update_best(lowering, &red, acc, at);
     } else {

@@ -97,26 +97,41 @@ static bool shared_in_group(const Lowering *lowering, const Value *value) {
     return n > 1;
 }
 
-/* A value of the inner loops kept for later stages: its place among the reduced dims. */
-static Expr *load_staged(Lowering *lowering, const Value *value, const Dim *const *index) {
-    Buf *buf = tn_map_get_int(&lowering->staged, value->id);
-    if (buf == NULL || !buf->written) {
-        return NULL;
-    }
-    const Dim *at[TN_MAX_RANK];
+/* The place of `index` among the reduced dims of a row group; false when another row is meant. */
+static bool stage_index(const Lowering *lowering, const Value *value, const Dim *const *index,
+                        const Dim **out) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < value->type.rank; i++) {
         if (lowering->group->reduced[i]) {
-            at[n++] = index[i];
+            out[n++] = index[i];
         } else if (index[i] != lowering->full_index[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A value of the inner loops that later stages need again: the first stage keeps it in
+ * thread-private memory. NULL when it is not such a value. */
+static Expr *read_staged(Lowering *lowering, const Value *value, const Dim *const *index) {
+    Buf *buf = tn_map_get_int(&lowering->staged, value->id);
+    const Dim *at[TN_MAX_RANK];
+    if (buf == NULL || lowering->guarded > 0 || !stage_index(lowering, value, index, at)) {
+        return NULL;
+    }
+    if (!buf->written) {
+        Expr *expr = tn_lower_formula(lowering, value, index);
+        if (expr == NULL) {
             return NULL;
         }
+        buf->written = true;
+        tn_stmt_append(lowering->block, tn_stmt_store(lowering->kernel, buf, at, expr));
     }
     return tn_expr_load(lowering->lower.ctx, buf, at);
 }
 
 static Expr *read_member(Lowering *lowering, const Value *value, const Dim *const *index) {
-    Expr *staged = load_staged(lowering, value, index);
+    Expr *staged = read_staged(lowering, value, index);
     if (staged != NULL) {
         return staged;
     }
@@ -126,9 +141,7 @@ static Expr *read_member(Lowering *lowering, const Value *value, const Dim *cons
         return NULL;
     }
     Expr *expr = tn_lower_formula(lowering, value, index);
-    bool keep = shared_in_group(lowering, value) ||
-                tn_map_get_int(&lowering->staged, value->id) != NULL;
-    return expr != NULL && keep
+    return expr != NULL && shared_in_group(lowering, value)
                ? tn_lower_define(lowering, value, index, expr)
                : expr;
 }

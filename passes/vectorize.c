@@ -133,6 +133,15 @@ static void run_partial(Vectorize *v, Stmt *loop, int32_t lanes) {
     }
 }
 
+/* What precedes the accumulation and reaches memory becomes a loop of its own. */
+static Stmt *part_stores(Vectorize *v, Stmt *loop) {
+    Stmt *last_store = NULL;
+    for (Stmt *stmt = loop->body; stmt != NULL; stmt = stmt->next) {
+        last_store = stmt->kind == STMT_STORE && stmt->next != NULL ? stmt : last_store;
+    }
+    return last_store == NULL ? NULL : tn_loop_fission(v->kernel, loop, last_store);
+}
+
 static void run_inner(Vectorize *v, Stmt *loop, int32_t lanes) {
     tn_nest_collapse(v->kernel, v->arena, loop);
     StmtVec chain = tn_nest_chain(v->arena, loop);
@@ -141,7 +150,11 @@ static void run_inner(Vectorize *v, Stmt *loop, int32_t lanes) {
         return;
     }
     if (has_acc(last->body)) {
-        run_partial(v, last, lanes);
+        Stmt *sums = part_stores(v, last);
+        run_partial(v, sums != NULL ? sums : last, lanes);
+        if (sums != NULL) {
+            run_lanes(v, last->var, lanes);
+        }
     } else {
         run_lanes(v, last->var, lanes);
     }
