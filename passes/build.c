@@ -17,14 +17,12 @@ Attr tn_attr_of_dtype(AttrName name, DType dtype) {
     return (Attr){.name = name, .kind = ATTR_DTYPE, .dtype = dtype};
 }
 
-Attr tn_attr_of_ints(Ctx *ctx, AttrName name, const int64_t *ints, uint32_t n) {
-    const int64_t *copy = n == 0 ? NULL : tn_arena_copy(&ctx->arena, ints, n * sizeof *ints);
-    return (Attr){.name = name, .kind = ATTR_INTS, .n = n, .ints = copy};
+Attr tn_attr_of_ints(AttrName name, const int64_t *ints, uint32_t n) {
+    return (Attr){.name = name, .kind = ATTR_INTS, .n = n, .ints = ints};
 }
 
-Attr tn_attr_of_dims(Ctx *ctx, AttrName name, const Dim *const *dims, uint32_t n) {
-    const Dim *const *copy = n == 0 ? NULL : tn_arena_copy(&ctx->arena, dims, n * sizeof *dims);
-    return (Attr){.name = name, .kind = ATTR_DIMS, .n = n, .dims = copy};
+Attr tn_attr_of_dims(AttrName name, const Dim *const *dims, uint32_t n) {
+    return (Attr){.name = name, .kind = ATTR_DIMS, .n = n, .dims = dims};
 }
 
 /* ---- nodes ---- */
@@ -64,7 +62,7 @@ Value *tn_build_reshape(Build *build, Value *x, uint32_t rank, const Dim *const 
     if (has_dims(x, rank, dims)) {
         return x;
     }
-    Attr attr = tn_attr_of_dims(build->graph->ctx, TN_ATTR_dims, dims, rank);
+    Attr attr = tn_attr_of_dims(TN_ATTR_dims, dims, rank);
     return tn_build_node(build, TN_OP_reshape, &x, 1, &attr, 1);
 }
 
@@ -76,7 +74,7 @@ Value *tn_build_transpose(Build *build, Value *x, const int64_t *perm) {
     if (x == NULL || in_place == x->type.rank) {
         return x;
     }
-    Attr attr = tn_attr_of_ints(build->graph->ctx, TN_ATTR_perm, perm, x->type.rank);
+    Attr attr = tn_attr_of_ints(TN_ATTR_perm, perm, x->type.rank);
     return tn_build_node(build, TN_OP_transpose, &x, 1, &attr, 1);
 }
 
@@ -92,9 +90,8 @@ Value *tn_build_expand(Build *build, Value *x, uint32_t rank, const Dim *const *
     if (in_place) {
         return x;
     }
-    Ctx *ctx = build->graph->ctx;
-    Attr attrs[2] = {tn_attr_of_dims(ctx, TN_ATTR_dims, dims, rank),
-                     tn_attr_of_ints(ctx, TN_ATTR_axes, axes, x->type.rank)};
+    Attr attrs[2] = {tn_attr_of_dims(TN_ATTR_dims, dims, rank),
+                     tn_attr_of_ints(TN_ATTR_axes, axes, x->type.rank)};
     return tn_build_node(build, TN_OP_expand, &x, 1, attrs, 2);
 }
 
@@ -103,7 +100,6 @@ Value *tn_build_slice(Build *build, Value *x, const Dim *const *starts, const in
     if (x == NULL) {
         return NULL;
     }
-    Ctx *ctx = build->graph->ctx;
     bool whole = has_dims(x, x->type.rank, dims);
     for (uint32_t i = 0; i < x->type.rank; i++) {
         whole = whole && tn_dim_is(starts[i], 0) && steps[i] == 1;
@@ -111,14 +107,14 @@ Value *tn_build_slice(Build *build, Value *x, const Dim *const *starts, const in
     if (whole) {
         return x;
     }
-    Attr attrs[3] = {tn_attr_of_dims(ctx, TN_ATTR_starts, starts, x->type.rank),
-                     tn_attr_of_ints(ctx, TN_ATTR_steps, steps, x->type.rank),
-                     tn_attr_of_dims(ctx, TN_ATTR_dims, dims, x->type.rank)};
+    Attr attrs[3] = {tn_attr_of_dims(TN_ATTR_starts, starts, x->type.rank),
+                     tn_attr_of_ints(TN_ATTR_steps, steps, x->type.rank),
+                     tn_attr_of_dims(TN_ATTR_dims, dims, x->type.rank)};
     return tn_build_node(build, TN_OP_slice, &x, 1, attrs, 3);
 }
 
 Value *tn_build_reduce(Build *build, Op op, Value *x, const int64_t *axes, uint32_t n) {
-    Attr attr = tn_attr_of_ints(build->graph->ctx, TN_ATTR_axes, axes, n);
+    Attr attr = tn_attr_of_ints(TN_ATTR_axes, axes, n);
     return tn_build_node(build, op, &x, 1, &attr, 1);
 }
 

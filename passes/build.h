@@ -4,7 +4,6 @@
  * change, or NULL after a diagnostic when a type rule refuses (a bug of the caller).
  * A rewrite keeps the meaning, so what it builds demands nothing new: constraints that
  * type rules note on the way are dropped, those of the original nodes stay.
- * Lists are copied.
  */
 #ifndef TN_PASSES_BUILD_H
 #define TN_PASSES_BUILD_H
@@ -22,8 +21,9 @@ Build tn_build_at(Graph *graph, Node *node);
 
 Attr tn_attr_of_int(AttrName name, int64_t value);
 Attr tn_attr_of_dtype(AttrName name, DType dtype);
-Attr tn_attr_of_ints(Ctx *ctx, AttrName name, const int64_t *ints, uint32_t n);
-Attr tn_attr_of_dims(Ctx *ctx, AttrName name, const Dim *const *dims, uint32_t n);
+/* Lists are borrowed until a node is made of them. */
+Attr tn_attr_of_ints(AttrName name, const int64_t *ints, uint32_t n);
+Attr tn_attr_of_dims(AttrName name, const Dim *const *dims, uint32_t n);
 
 Value *tn_build_node(Build *build, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                      uint32_t n_attrs);

@@ -209,6 +209,10 @@ bool tn_simplify_graph(Graph *graph) {
             return tn_diag(&graph->ctx->diags, TN_INTERNAL, node->loc,
                            "simplify: the rules do not come to rest");
         }
+        if (is_unused(node)) {
+            remove_unused(&engine, node);
+            continue;
+        }
         if (!step(&engine, node)) {
             return false;
         }

@@ -93,8 +93,8 @@ Value *tn_simplify_pad_pad(Build *build, const Node *node) {
         hi[i] = tn_dim_add(ctx, tn_node_attr(inner, TN_ATTR_hi)->dims[i],
                            tn_node_attr(node, TN_ATTR_hi)->dims[i]);
     }
-    Attr attrs[2] = {tn_attr_of_dims(ctx, TN_ATTR_lo, lo, rank),
-                     tn_attr_of_dims(ctx, TN_ATTR_hi, hi, rank)};
+    Attr attrs[2] = {tn_attr_of_dims(TN_ATTR_lo, lo, rank),
+                     tn_attr_of_dims(TN_ATTR_hi, hi, rank)};
     return tn_build_node(build, TN_OP_pad, (Value *[]){inner->in[0], node->in[1]}, 2, attrs, 2);
 }
 
@@ -201,8 +201,9 @@ enum { RUN_MAX = 4096 };
 static bool known_indices(Build *build, const Value *at, RefTensor *out) {
     const Blob *blob = tn_value_blob(at);
     int64_t count = tn_type_static_count(&at->type);
-    if (blob == NULL || at->type.rank > 1 || count < 1 || count > RUN_MAX) {
-        return false;
+    if (blob == NULL || at->type.rank > 1 || count < 1 || count > RUN_MAX ||
+        at->type.dtype == TN_U64) {
+        return false; /* u64 counts beyond i64 */
     }
     *out = tn_ref_from_bytes(&build->graph->ctx->scratch, at->type.dtype, 1, &count, blob->data);
     return true;
