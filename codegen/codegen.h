@@ -2,6 +2,8 @@
 #ifndef TN_CODEGEN_CODEGEN_H
 #define TN_CODEGEN_CODEGEN_H
 
+#include "codegen/clang.h"
+#include "codegen/link.h"
 #include "passes/pass.h"
 #include "tenon/tenon.h"
 
@@ -29,23 +31,6 @@ bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out);
 bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out);
 /* The bytes of the weight region (weight_bytes of the program), packed by slot. */
 bool tn_emit_weights(Program *program, unsigned char *out);
-
-/* ---- clang.h: the bridge, implemented in clang.cpp ---- */
-
-typedef struct Bytes {
-    unsigned char *data; /* malloc'ed, freed by the receiver */
-    size_t size;
-} Bytes;
-
-typedef enum ClangOutput { CLANG_OBJECT, CLANG_ASM, CLANG_LLVM } ClangOutput;
-
-/* Compiles one C translation unit in-process; thread-safe. On failure returns false and a
- * malloc'ed message in *error. */
-bool tn_clang_compile(const char *source, size_t size, const Target *target, int opt_level,
-                      ClangOutput kind, Bytes *out, char **error);
-/* Links objects (paths) into a shared object at `path`; exports only symbols the version
- * script allows. Serialised inside: LLD keeps global state. */
-bool tn_lld_link(const char *const *objects, size_t n_objects, const char *path, char **error);
 
 /* ---- jit.c, aot.c ---- */
 
