@@ -67,7 +67,9 @@ struct DimTable {
     TN_VEC(Symbol) symbols;
     /* the rest is private to dim.c */
     struct Map *interned;
+    struct Map *names; /* symbols but loop variables, by name */
     uint32_t n_dims;
+    uint32_t proving; /* proofs under way, nested */
 };
 
 const Dim *tn_dim_const(Ctx *ctx, int64_t value);
@@ -76,12 +78,17 @@ const Dim *tn_dim_symbol(Ctx *ctx, StrView name, SymKind kind, int64_t lo, int64
 /* A fresh loop variable over 0..extent-1; `name` is only for printing. */
 const Dim *tn_dim_loop_var(Ctx *ctx, const char *name, const Dim *extent);
 Symbol *tn_dim_symbol_of(Ctx *ctx, const Dim *sym);
+/* The symbol of that name (not a loop variable), or NULL. */
+const Dim *tn_dim_find_symbol(Ctx *ctx, StrView name);
 
 const Dim *tn_dim_add(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_sub(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_mul(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_div(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_mod(Ctx *ctx, const Dim *a, const Dim *b);
+/* a / b for a caller who knows that b is not 0: cancels where tn_dim_div, for which x / 0 is
+ * 0, may not: 768*N / (12*N) is 64. */
+const Dim *tn_dim_div_nonzero(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_ceil_div(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_min(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_max(Ctx *ctx, const Dim *a, const Dim *b);
