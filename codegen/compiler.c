@@ -1,0 +1,453 @@
+/* compiler.c: the public compiler object of tenon/tenon.h: options, loading, compiling.
+ *
+ * Every entry point that may allocate arms the context's escape for out-of-memory first; the
+ * jump never crosses C++ code. Graphs handed out live in the compiler's context. Compiling
+ * works on a copy, so one graph can be compiled several times.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codegen/codegen.h"
+#include "frontend/frontend.h"
+
+typedef struct Mapping {
+    void *data;
+    size_t size;
+} Mapping;
+
+struct tn_compiler {
+    Ctx ctx;
+    jmp_buf oom;
+    Options options;
+    const char *prefix;
+    TN_VEC(Binding) bindings;
+    TN_VEC(DimBinding) dims;
+    TN_VEC(Mapping) mappings; /* model files, mapped until the end */
+    FileMaps external;
+    StrBuf dump;     /* what --dump-after and --time-passes asked for */
+};
+
+Ctx *tn_compiler_ctx(tn_compiler *compiler) { return &compiler->ctx; }
+
+/* In every entry point, before anything is allocated: running out of memory comes back here. */
+#define ARMED(compiler) (setjmp((compiler)->oom) == 0)
+
+static void set_defaults(tn_compiler *compiler) {
+    tn_ctx_init(&compiler->ctx, &compiler->oom);
+    compiler->options.opt_level = 2;
+    compiler->options.target = tn_target_by_name(TN_SV("native"));
+    compiler->dump = tn_str(&compiler->ctx.arena);
+    compiler->prefix = "model";
+}
+
+tn_compiler *tn_compiler_create(void) {
+    tn_compiler *compiler = calloc(1, sizeof *compiler);
+    if (compiler == NULL) {
+        return NULL;
+    }
+    if (!ARMED(compiler)) {
+        free(compiler);
+        return NULL;
+    }
+    set_defaults(compiler);
+    return compiler;
+}
+
+void tn_compiler_destroy(tn_compiler *compiler) {
+    if (compiler == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < compiler->mappings.len; i++) {
+        munmap(compiler->mappings.data[i].data, compiler->mappings.data[i].size);
+    }
+    tn_file_maps_free(&compiler->external);
+    tn_ctx_free(&compiler->ctx);
+    free(compiler);
+}
+
+/* ---- options ---- */
+
+static bool usage(tn_compiler *compiler, const char *option, const char *value,
+                  const char *expected) {
+    return tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){0}, "option %s: '%s' is not %s", option,
+                   value, expected);
+}
+
+static bool parse_int(const char *text, int64_t low, int64_t high, int64_t *out) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    *out = value;
+    return errno == 0 && end != text && *end == '\0' && value >= low && value <= high;
+}
+
+static bool set_opt(tn_compiler *compiler, const char *value) {
+    int64_t level;
+    if (!parse_int(value, 0, 3, &level)) {
+        return usage(compiler, "opt", value, "a level from 0 to 3");
+    }
+    compiler->options.opt_level = (int)level;
+    return true;
+}
+
+static bool set_march(tn_compiler *compiler, const char *value) {
+    const Target *target = tn_target_by_name(tn_sv(value));
+    if (target == NULL) {
+        StrBuf names = tn_str(&compiler->ctx.arena);
+        tn_str_puts(&names, "native");
+        for (uint32_t i = 0; tn_target_at(i) != NULL; i++) {
+            tn_str_printf(&names, ", %s", tn_target_at(i)->name);
+        }
+        return usage(compiler, "march", value, tn_arena_printf(&compiler->ctx.arena, "one of %s", names.data));
+    }
+    compiler->options.target = target;
+    return true;
+}
+
+static bool set_threads(tn_compiler *compiler, const char *value) {
+    int64_t threads;
+    if (!parse_int(value, 0, 1024, &threads)) {
+        return usage(compiler, "threads", value, "a number from 0 to 1024");
+    }
+    compiler->options.threads = (int32_t)threads;
+    return true;
+}
+
+static bool set_dim(tn_compiler *compiler, const char *value) {
+    const char *equals = strrchr(value, '=');
+    int64_t size;
+    if (equals == NULL || equals == value || !parse_int(equals + 1, 0, INT64_MAX, &size)) {
+        return usage(compiler, "dim", value, "NAME=SIZE");
+    }
+    StrView name = {value, (size_t)(equals - value)};
+    DimBinding dim = {tn_sv_dup(&compiler->ctx.arena, name), size};
+    tn_vec_push(&compiler->ctx.arena, &compiler->dims, dim);
+    return true;
+}
+
+static bool set_prefix(tn_compiler *compiler, const char *value) {
+    size_t n = strlen(value);
+    bool ok = n > 0 && n <= 100 && (value[0] < '0' || value[0] > '9');
+    for (size_t i = 0; i < n; i++) {
+        char c = value[i];
+        ok = ok && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_');
+    }
+    if (!ok) {
+        return usage(compiler, "prefix", value, "a C identifier of at most 100 letters");
+    }
+    compiler->prefix = tn_sv_dup(&compiler->ctx.arena, tn_sv(value));
+    return true;
+}
+
+static bool check_pass(tn_compiler *compiler, const char *option, const char *value, bool all,
+                       const char **out) {
+    if (tn_pass_by_name(tn_sv(value)) == NULL && !(all && strcmp(value, "all") == 0)) {
+        StrBuf names = tn_str(&compiler->ctx.arena);
+        for (uint32_t i = 0; tn_pass_at(i) != NULL; i++) {
+            tn_str_printf(&names, "%s%s", i > 0 ? ", " : "", tn_pass_at(i)->name);
+        }
+        return usage(compiler, option, value,
+                     tn_arena_printf(&compiler->ctx.arena, "a pass (%s)", names.data));
+    }
+    *out = tn_sv_dup(&compiler->ctx.arena, tn_sv(value));
+    return true;
+}
+
+static bool set_dump(tn_compiler *compiler, const char *value) {
+    return check_pass(compiler, "dump-after", value, true, &compiler->options.dump_after);
+}
+
+static bool set_stop(tn_compiler *compiler, const char *value) {
+    return check_pass(compiler, "stop-after", value, false, &compiler->options.stop_after);
+}
+
+static bool set_time(tn_compiler *compiler, const char *value) {
+    compiler->options.time_passes = strcmp(value, "0") != 0;
+    return true;
+}
+
+static bool set_verify(tn_compiler *compiler, const char *value) {
+    compiler->options.verify_each = strcmp(value, "0") != 0;
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*set)(tn_compiler *compiler, const char *value);
+} settings[] = {
+    {"opt", set_opt},           {"march", set_march},     {"threads", set_threads},
+    {"dim", set_dim},           {"prefix", set_prefix},   {"dump-after", set_dump},
+    {"stop-after", set_stop},   {"time-passes", set_time}, {"verify-each", set_verify},
+};
+
+bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value) {
+    if (!ARMED(compiler)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        if (strcmp(option, settings[i].name) == 0) {
+            return settings[i].set(compiler, value);
+        }
+    }
+    return tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){0}, "unknown option '%s'", option);
+}
+
+void tn_compiler_bind(tn_compiler *compiler, const char *input, const tn_tensor *value) {
+    if (!ARMED(compiler)) {
+        return;
+    }
+    Binding binding = {tn_sv_dup(&compiler->ctx.arena, tn_sv(input)), *value};
+    tn_vec_push(&compiler->ctx.arena, &compiler->bindings, binding);
+}
+
+const char *tn_compiler_messages(tn_compiler *compiler) {
+    if (!ARMED(compiler)) {
+        return "out of memory\n";
+    }
+    StrBuf out = tn_str(&compiler->ctx.arena);
+    tn_str_puts(&out, "");
+    if (compiler->dump.len > 0) {
+        tn_str_write(&out, compiler->dump.data, compiler->dump.len);
+    }
+    tn_diag_print(&compiler->ctx.diags, &out);
+    return out.data != NULL ? out.data : "";
+}
+
+/* ---- loading ---- */
+
+static tn_status status_of(const tn_compiler *compiler, bool ok) {
+    if (ok) {
+        return TN_OK;
+    }
+    tn_status status = tn_diag_status(&compiler->ctx.diags);
+    return status != TN_OK ? status : TN_INTERNAL;
+}
+
+static bool io_error(tn_compiler *compiler, const char *path, const char *what) {
+    return tn_diag(&compiler->ctx.diags, TN_IO, (Loc){.file = path}, "%s: %s", what,
+                   strerror(errno));
+}
+
+/* Maps a regular file privately; the mapping lives as long as the compiler. */
+static bool map_file(tn_compiler *compiler, const char *path, const void **data, size_t *size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    if (fd < 0) {
+        return io_error(compiler, path, "cannot open");
+    }
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return tn_diag(&compiler->ctx.diags, TN_IO, (Loc){.file = path}, "not a regular file");
+    }
+    *size = (size_t)info.st_size;
+    *data = "";
+    if (*size > 0) {
+        void *map = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED) {
+            close(fd);
+            return io_error(compiler, path, "cannot map");
+        }
+        tn_vec_push(&compiler->ctx.arena, &compiler->mappings, ((Mapping){map, *size}));
+        *data = map;
+    }
+    close(fd);
+    return true;
+}
+
+static FrontendOptions frontend_options(tn_compiler *compiler, const char *dir) {
+    return (FrontendOptions){.bindings = compiler->bindings.data,
+                             .n_bindings = compiler->bindings.len,
+                             .dims = compiler->dims.data,
+                             .n_dims = compiler->dims.len,
+                             .dir = dir,
+                             .maps = &compiler->external};
+}
+
+static const char *folder_of(Ctx *ctx, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return ".";
+    }
+    return tn_sv_dup(&ctx->arena, (StrView){path, slash == path ? 1 : (size_t)(slash - path)});
+}
+
+static tn_status import(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
+                        const char *dir, tn_graph **out) {
+    FrontendOptions options = frontend_options(compiler, dir);
+    Graph *graph = tn_frontend_import(&compiler->ctx, bytes, size, name, &options);
+    *out = (tn_graph *)graph;
+    return status_of(compiler, graph != NULL);
+}
+
+tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
+    *out = NULL;
+    if (!ARMED(compiler)) {
+        return TN_LIMIT;
+    }
+    const char *name = tn_sv_dup(&compiler->ctx.arena, tn_sv(path));
+    const void *data;
+    size_t size;
+    if (!map_file(compiler, name, &data, &size)) {
+        return status_of(compiler, false);
+    }
+    return import(compiler, data, size, name, folder_of(&compiler->ctx, name), out);
+}
+
+tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
+                         tn_graph **out) {
+    *out = NULL;
+    if (!ARMED(compiler)) {
+        return TN_LIMIT;
+    }
+    const char *kept = tn_sv_dup(&compiler->ctx.arena, tn_sv(name));
+    return import(compiler, bytes, size, kept, NULL, out);
+}
+
+tn_graph *tn_graph_create(tn_compiler *compiler, const char *name) {
+    if (compiler == NULL || !ARMED(compiler)) {
+        return NULL;
+    }
+    return (tn_graph *)tn_graph_new(&compiler->ctx, name);
+}
+
+/* ---- compiling ---- */
+
+static Compile start_compile(tn_compiler *compiler, tn_graph *graph) {
+    return (Compile){.ctx = &compiler->ctx,
+                     .options = compiler->options,
+                     .graph = tn_graph_clone((const Graph *)graph),
+                     .dump = &compiler->dump};
+}
+
+/* A graph built with mistakes has its diagnostics already. */
+static bool is_usable(tn_compiler *compiler, const tn_graph *graph) {
+    return graph != NULL && tn_diag_status(&compiler->ctx.diags) == TN_OK;
+}
+
+tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind,
+                          const char *path) {
+    if (!ARMED(compiler)) {
+        return TN_LIMIT;
+    }
+    if (!is_usable(compiler, graph)) {
+        return status_of(compiler, false);
+    }
+    Compile compile = start_compile(compiler, graph);
+    return status_of(compiler, tn_codegen_file(&compile, kind, path, compiler->prefix));
+}
+
+tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out) {
+    *out = NULL;
+    if (!ARMED(compiler)) {
+        return TN_LIMIT;
+    }
+    if (!is_usable(compiler, graph)) {
+        return status_of(compiler, false);
+    }
+    Compile compile = start_compile(compiler, graph);
+    return status_of(compiler, tn_codegen_jit(&compile, out));
+}
+
+/* ---- the reference evaluator ---- */
+
+static bool give_output(tn_compiler *compiler, const RefTensor *tensor, tn_tensor *out) {
+    *out = (tn_tensor){.dtype = (int32_t)tensor->dtype, .rank = tensor->rank};
+    memcpy(out->dims, tensor->dims, tensor->rank * sizeof *out->dims);
+    size_t bytes = (size_t)tensor->count * tn_dtype_bytes(tensor->dtype);
+    out->data = malloc(bytes + 1);
+    if (out->data == NULL) {
+        return tn_diag(&compiler->ctx.diags, TN_LIMIT, (Loc){0}, "out of memory");
+    }
+    tn_ref_to_bytes(tensor, out->data);
+    return true;
+}
+
+static bool check_input(tn_compiler *compiler, const Value *value, const tn_tensor *tensor) {
+    if ((DType)tensor->dtype != value->type.dtype || tensor->rank != value->type.rank) {
+        return tn_diag(&compiler->ctx.diags, TN_BAD_INPUT, (Loc){.node = value->name},
+                       "input has type %s and rank %d, the model takes %s and rank %d",
+                       tn_dtype_text((DType)tensor->dtype), tensor->rank,
+                       tn_dtype_text(value->type.dtype), value->type.rank);
+    }
+    return true;
+}
+
+tn_status tn_evaluate(tn_compiler *compiler, tn_graph *handle, const tn_tensor *inputs,
+                      int32_t n_inputs, tn_tensor *outputs, int32_t n_outputs) {
+    Graph *graph = (Graph *)handle;
+    if (!ARMED(compiler)) {
+        return TN_LIMIT;
+    }
+    if (graph == NULL || (size_t)n_inputs != graph->inputs.len ||
+        (size_t)n_outputs != graph->outputs.len) {
+        tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){0},
+                "tn_evaluate: %d inputs and %d outputs given, the model has %zu and %zu", n_inputs,
+                n_outputs, graph != NULL ? graph->inputs.len : 0,
+                graph != NULL ? graph->outputs.len : 0);
+        return TN_USAGE;
+    }
+    Arena *arena = &compiler->ctx.scratch;
+    ArenaMark mark = tn_arena_mark(arena);
+    RefTensor *in = TN_NEW_ARRAY(arena, RefTensor, (size_t)n_inputs + 1);
+    RefTensor *out = TN_NEW_ARRAY(arena, RefTensor, (size_t)n_outputs + 1);
+    bool ok = true;
+    for (int32_t i = 0; i < n_inputs && ok; i++) {
+        ok = check_input(compiler, graph->inputs.data[i], &inputs[i]);
+        if (ok) {
+            in[i] = tn_ref_from_bytes(arena, (DType)inputs[i].dtype, inputs[i].rank,
+                                      inputs[i].dims, inputs[i].data);
+        }
+    }
+    ok = ok && tn_eval_graph(graph, in, arena, out, NULL, NULL);
+    for (int32_t i = 0; i < n_outputs; i++) {
+        outputs[i] = (tn_tensor){0};
+        ok = ok && give_output(compiler, &out[i], &outputs[i]);
+    }
+    tn_arena_reset(arena, mark);
+    return status_of(compiler, ok);
+}
+
+/* ---- introspection ---- */
+
+int32_t tn_graph_input_count(const tn_graph *graph) {
+    return (int32_t)((const Graph *)graph)->inputs.len;
+}
+
+int32_t tn_graph_output_count(const tn_graph *graph) {
+    return (int32_t)((const Graph *)graph)->outputs.len;
+}
+
+const char *tn_graph_input_name(const tn_graph *graph, int32_t index) {
+    const char *name = ((const Graph *)graph)->inputs.data[index]->name;
+    return name != NULL ? name : "";
+}
+
+const char *tn_graph_output_name(const tn_graph *graph, int32_t index) {
+    return ((const Graph *)graph)->outputs.data[index].name;
+}
+
+static void describe(const Type *type, tn_tensor *out) {
+    *out = (tn_tensor){.dtype = (int32_t)type->dtype, .rank = type->rank};
+    for (uint32_t i = 0; i < type->rank; i++) {
+        out->dims[i] = tn_dim_is_const(type->dims[i]) ? type->dims[i]->value : -1;
+    }
+}
+
+void tn_graph_input_type(const tn_graph *graph, int32_t index, tn_tensor *out) {
+    describe(&((const Graph *)graph)->inputs.data[index]->type, out);
+}
+
+void tn_graph_output_type(const tn_graph *graph, int32_t index, tn_tensor *out) {
+    describe(&((const Graph *)graph)->outputs.data[index].value->type, out);
+}
+
+const char *tn_graph_dim_name(const tn_graph *graph, int32_t input, int32_t axis) {
+    const Graph *g = (const Graph *)graph;
+    const Dim *dim = g->inputs.data[input]->type.dims[axis];
+    return dim->kind == DIM_SYM ? tn_dim_symbol_of(g->ctx, dim)->name : NULL;
+}
