@@ -67,6 +67,10 @@ if(TENON_COMPILER)
     tenon_folder(frontend ir base)
     tenon_folder(passes ir base)
     tenon_folder(codegen passes ir base)
+    # tenon.h's functions, alone in codegen/, see the frontends as well.
+    stage_link(api frontend frontend)
+    set_source_files_properties(codegen/compiler.c PROPERTIES
+        INCLUDE_DIRECTORIES ${PROJECT_BINARY_DIR}/stage/api)
     tenon_library(tenon base ir frontend passes codegen runtime)
     list(APPEND tenon_libraries tenon tenon_static)
     include(cmake/llvm.cmake)

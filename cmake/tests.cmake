@@ -1,6 +1,6 @@
 # Every tests/FOLDER/test_TOPIC.c is a cmocka program and every tests/FOLDER/test_TOPIC.sh a
 # script; both become the test FOLDER/TOPIC with the label FOLDER. Sources in tests/support/
-# are linked to all programs. Tests run in the repository's root.
+# are an archive linked to all programs. Tests run in the repository's root.
 find_library(CMOCKA_LIBRARY cmocka)
 find_path(CMOCKA_INCLUDE cmocka.h)
 if(NOT CMOCKA_LIBRARY OR NOT CMOCKA_INCLUDE)
@@ -29,20 +29,21 @@ endfunction()
 file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.c)
 if(support)
-    add_library(tenon_test_support OBJECT ${support})
+    add_library(tenon_test_support STATIC ${support})
     target_include_directories(tenon_test_support PRIVATE ${PROJECT_SOURCE_DIR}
         ${PROJECT_SOURCE_DIR}/include ${CMOCKA_INCLUDE})
-    target_link_libraries(tenon_test_support PRIVATE tenon_flags)
-    set(support_objects $<TARGET_OBJECTS:tenon_test_support>)
+    target_link_libraries(tenon_test_support PRIVATE tenon_flags tenon_static ${CMOCKA_LIBRARY})
+    set(support_library tenon_test_support)
 endif()
 foreach(source ${programs})
     file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/tests ${source})
     string(REGEX REPLACE "^(.*)/test_(.*)\\.c$" "test_\\1_\\2" name ${name})
-    add_executable(${name} ${source} ${support_objects})
+    add_executable(${name} ${source})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${CMOCKA_INCLUDE})
-    target_link_libraries(${name} PRIVATE tenon_static tenon_flags ${CMOCKA_LIBRARY} m)
+    target_link_libraries(${name} PRIVATE ${support_library} tenon_static tenon_flags
+        ${CMOCKA_LIBRARY} m)
     tenon_test(${source} ${name})
 endforeach()
 
