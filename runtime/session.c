@@ -131,6 +131,10 @@ void tn_session_set_threads(tn_session *session, int32_t n_threads) {
     session->n_threads = n_threads > RT_MAX_THREADS ? RT_MAX_THREADS : n_threads;
 }
 
+int32_t tn_session_threads(const tn_session *session) {
+    return session->n_threads;
+}
+
 void tn_session_set_pool(tn_session *session, const tn_thread_pool *pool) {
     session->crew.callers = pool ? *pool : (tn_thread_pool){0};
     session->planned = false; /* the next plan prepares the threads anew */

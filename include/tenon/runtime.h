@@ -183,6 +183,8 @@ TN_API tn_status tn_session_create(const tn_model *model, const char *entry, tn_
 TN_API void tn_session_destroy(tn_session *session);
 /* Threads for the following runs: 0 means one per core the process may use. */
 TN_API void tn_session_set_threads(tn_session *session, int32_t n_threads);
+/* The number in force, never 0. */
+TN_API int32_t tn_session_threads(const tn_session *session);
 TN_API void tn_session_set_pool(tn_session *session, const tn_thread_pool *pool);
 /* Checks types, ranks and dims of the inputs, sizes the arena, and returns the
  * outputs' dtypes and dims in `outputs` (their data pointers are left alone).

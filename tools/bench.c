@@ -1,0 +1,180 @@
+/* bench.c: tenon bench: how long a run takes, all of it or kernel by kernel. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/subject.h"
+#include "tools/tensor.h"
+
+typedef struct Figures {
+    double min_ms, median_ms, load_ms, flops;
+    int64_t runs;
+    int32_t n_threads;
+} Figures;
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static tn_status time_runs(Subject *subject, const Inputs *inputs, Figures *figures) {
+    double *ms = calloc((size_t)figures->runs, sizeof *ms);
+    tn_status status = ms ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
+    for (int64_t i = 0; i < figures->runs && status == TN_OK; i++) {
+        double start = tn_tool_ms();
+        status = tn_subject_run(subject, inputs);
+        ms[i] = tn_tool_ms() - start;
+    }
+    if (status == TN_OK) {
+        size_t n = (size_t)figures->runs;
+        qsort(ms, n, sizeof *ms, compare_doubles);
+        figures->min_ms = ms[0];
+        figures->median_ms = n % 2 ? ms[n / 2] : (ms[n / 2 - 1] + ms[n / 2]) / 2;
+    }
+    free(ms);
+    return status;
+}
+
+static double total_flops(const tn_entry_desc *entry) {
+    double flops = 0;
+    for (int32_t k = 0; entry->kernel_flops && k < entry->n_kernels; k++)
+        flops += entry->kernel_flops[k];
+    return flops;
+}
+
+/* Names come from the model: anything may be in them. */
+static void print_json_string(const char *text) {
+    putchar('"');
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            printf("\\%c", *c);
+        else if (*c < 0x20)
+            printf("\\u%04x", *c);
+        else
+            putchar(*c);
+    }
+    putchar('"');
+}
+
+static double gflops(double flops, double ms) {
+    return ms > 0 ? flops / ms / 1e6 : 0;
+}
+
+static void print_json(const Subject *subject, const Figures *f, const double *kernel_ms) {
+    const tn_entry_desc *entry = subject->entry;
+    printf("{\"model\": ");
+    print_json_string(subject->desc->name);
+    printf(", \"target\": ");
+    print_json_string(subject->desc->target);
+    printf(", \"threads\": %d, \"runs\": %lld, \"min_ms\": %.6g, \"median_ms\": %.6g, "
+           "\"gflops\": %.6g, \"compile_ms\": %.6g, \"load_ms\": %.6g, \"arena_bytes\": %zu, "
+           "\"weight_bytes\": %llu, \"kernels\": %d",
+           (int)f->n_threads, (long long)f->runs, f->min_ms, f->median_ms,
+           gflops(f->flops, f->min_ms), subject->compile_ms, f->load_ms,
+           tn_session_arena_bytes(subject->session),
+           (unsigned long long)subject->desc->weight_bytes, (int)entry->n_kernels);
+    for (int32_t k = 0; kernel_ms && k < entry->n_kernels; k++) {
+        printf(k ? ", {\"name\": " : ", \"per_kernel\": [{\"name\": ");
+        print_json_string(entry->kernel_names[k]);
+        printf(", \"ms\": %.6g, \"gflops\": %.6g}%s", kernel_ms[k],
+               gflops(entry->kernel_flops ? entry->kernel_flops[k] : 0, kernel_ms[k]),
+               k + 1 == entry->n_kernels ? "]" : "");
+    }
+    printf("}\n");
+}
+
+static void print_text(const Subject *subject, const Figures *f) {
+    printf("%s (%s), %d thread%s, %lld runs\n", subject->desc->name, subject->desc->target,
+           (int)f->n_threads, f->n_threads == 1 ? "" : "s", (long long)f->runs);
+    printf("  min %.3f ms  median %.3f ms  %.1f GFLOP/s  %d kernels\n", f->min_ms, f->median_ms,
+           gflops(f->flops, f->min_ms), (int)subject->entry->n_kernels);
+    printf("  compile %.0f ms  load %.1f ms  arena %.2f MiB  weights %.2f MiB\n",
+           subject->compile_ms, f->load_ms,
+           (double)tn_session_arena_bytes(subject->session) / 0x1p20,
+           (double)subject->desc->weight_bytes / 0x1p20);
+}
+
+static void print_kernels(const tn_entry_desc *entry, const double *ms) {
+    double total = 0;
+    for (int32_t k = 0; k < entry->n_kernels; k++)
+        total += ms[k];
+    printf("%10s %6s %10s  %s\n", "ms", "%", "GFLOP/s", "kernel");
+    for (int32_t k = 0; k < entry->n_kernels; k++)
+        printf("%10.4f %6.1f %10.2f  %s\n", ms[k], total > 0 ? 100 * ms[k] / total : 0,
+               gflops(entry->kernel_flops ? entry->kernel_flops[k] : 0, ms[k]),
+               entry->kernel_names[k]);
+    printf("%10.4f %6s %10s  total\n", total, "", "");
+}
+
+/* The least of several profiles, kernel by kernel; NULL after a message. */
+static double *profile(Subject *subject, const Inputs *inputs, int64_t runs) {
+    size_t n = (size_t)subject->entry->n_kernels;
+    double *best = calloc(n + 1, sizeof *best), *now = calloc(n + 1, sizeof *now);
+    tn_status status = best && now ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
+    for (int64_t i = 0; i < runs && status == TN_OK; i++) {
+        status = tn_session_profile(subject->session, inputs->tensors, inputs->n,
+                                    subject->outputs, subject->entry->n_outputs, now);
+        for (size_t k = 0; k < n && status == TN_OK; k++)
+            if (i == 0 || now[k] < best[k])
+                best[k] = now[k];
+        if (status != TN_OK)
+            tn_tool_error(status, "%s", tn_session_error(subject->session));
+    }
+    free(now);
+    if (status == TN_OK)
+        return best;
+    free(best);
+    return NULL;
+}
+
+static tn_status measure(const Args *args, Subject *subject, const Inputs *inputs,
+                         Figures *figures) {
+    bool json = tn_args_has(args, OPT_JSON), kernels = tn_args_has(args, OPT_PER_KERNEL);
+    tn_tool_progress("running ...");
+    tn_status status = time_runs(subject, inputs, figures);
+    double *kernel_ms = NULL;
+    if (status == TN_OK && kernels) {
+        kernel_ms = profile(subject, inputs, figures->runs);
+        status = kernel_ms ? TN_OK : TN_UNSUPPORTED;
+    }
+    tn_tool_progress(NULL);
+    if (status == TN_OK && json)
+        print_json(subject, figures, kernel_ms);
+    else if (status == TN_OK)
+        print_text(subject, figures);
+    if (status == TN_OK && !json && kernels)
+        print_kernels(subject->entry, kernel_ms);
+    free(kernel_ms);
+    return status;
+}
+
+tn_status tn_cmd_bench(const Args *args) {
+    const char *path = tn_tool_model_name(args);
+    Figures figures = {0};
+    if (!path || !tn_args_int(args, OPT_RUNS, 20, 1, 1000000, &figures.runs))
+        return TN_USAGE;
+    Subject subject;
+    Inputs inputs = {0};
+    double start = tn_tool_ms();
+    tn_status status = tn_subject_open(args, path, &subject);
+    double opened = tn_tool_ms();
+    if (status == TN_OK)
+        status = tn_inputs_of_entry(subject.desc, subject.entry, &inputs);
+    if (status == TN_OK)
+        status = tn_inputs_make(&inputs, args, 0);
+    double ready = tn_tool_ms();
+    if (status == TN_OK)
+        status = tn_subject_plan(&subject, &inputs);
+    if (status == TN_OK)
+        status = tn_subject_run(&subject, &inputs);
+    if (status == TN_OK) {
+        /* Opening to the first answer: neither compiling nor making inputs counts. */
+        figures.load_ms = (opened - start) - subject.compile_ms + (tn_tool_ms() - ready);
+        figures.flops = total_flops(subject.entry);
+        figures.n_threads = tn_session_threads(subject.session);
+        status = measure(args, &subject, &inputs, &figures);
+    }
+    tn_inputs_free(&inputs);
+    tn_subject_free(&subject);
+    return status;
+}

@@ -1,0 +1,153 @@
+/* tool.c: messages, files, and loading models for the subcommands. */
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const size_t max_input_bytes = (size_t)1 << 33;
+
+tn_status tn_tool_error(tn_status status, const char *format, ...) {
+    va_list args;
+    tn_tool_progress(NULL);
+    va_start(args, format);
+    fputs("tenon: error: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+void tn_tool_progress(const char *format, ...) {
+    if (!isatty(STDERR_FILENO))
+        return;
+    fputs("\r\033[K", stderr);
+    if (!format)
+        return;
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fflush(stderr);
+}
+
+double tn_tool_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+const char *tn_tool_model_name(const Args *args) {
+    if (args->n_names == 1)
+        return args->names[0];
+    tn_tool_error(TN_USAGE, args->n_names == 0 ? "no model given" : "more than one model given");
+    return NULL;
+}
+
+static void *read_all(FILE *file, size_t *size) {
+    size_t capacity = 1 << 16;
+    char *bytes = malloc(capacity);
+    *size = 0;
+    while (bytes && *size < max_input_bytes) {
+        *size += fread(bytes + *size, 1, capacity - *size, file);
+        if (*size < capacity)
+            break;
+        capacity *= 2;
+        char *more = realloc(bytes, capacity);
+        if (!more)
+            free(bytes);
+        bytes = more;
+    }
+    return bytes;
+}
+
+void *tn_tool_read(const char *path, size_t *size) {
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    if (!file) {
+        tn_tool_error(TN_IO, "%s: cannot open: %s", path, strerror(errno));
+        return NULL;
+    }
+    void *bytes = read_all(file, size);
+    bool bad = ferror(file) != 0 || *size >= max_input_bytes;
+    if (!bytes || bad)
+        tn_tool_error(TN_IO, "%s: cannot read: %s", path,
+                      !bytes ? "out of memory" : errno ? strerror(errno) : "too large");
+    if (bad) {
+        free(bytes);
+        bytes = NULL;
+    }
+    if (!standard)
+        fclose(file);
+    return bytes;
+}
+
+bool tn_tool_threads(const Args *args, int32_t *out) {
+    int64_t n;
+    bool ok = tn_args_int(args, OPT_THREADS, 0, 0, 1024, &n);
+    *out = ok ? (int32_t)n : 1;
+    return ok;
+}
+
+void tn_tool_messages(tn_compiler *compiler) {
+    const char *text = compiler ? tn_compiler_messages(compiler) : NULL;
+    if (!text || !*text)
+        return;
+    tn_tool_progress(NULL);
+    fputs(text, stderr);
+    if (text[strlen(text) - 1] != '\n')
+        fputc('\n', stderr);
+}
+
+/* Every option with a name in the compiler goes there. */
+static bool set_options(tn_compiler *compiler, const Args *args) {
+    for (int i = 0; i < args->n_uses; i++) {
+        const char *name = tn_opt_row(args->uses[i].id)->forward;
+        if (name[0] != '\0' && !tn_compiler_set(compiler, name, args->uses[i].value))
+            return false;
+    }
+    return true;
+}
+
+tn_compiler *tn_tool_compiler(const Args *args, tn_status *status) {
+    tn_compiler *compiler = tn_compiler_create();
+    *status = TN_OK;
+    if (!compiler) {
+        *status = tn_tool_error(TN_LIMIT, "out of memory");
+    } else if (!set_options(compiler, args)) {
+        tn_tool_messages(compiler);
+        tn_compiler_destroy(compiler);
+        compiler = NULL;
+        *status = TN_USAGE;
+    }
+    return compiler;
+}
+
+tn_status tn_source_open(const Args *args, const char *path, Source *out) {
+    tn_status status;
+    *out = (Source){.compiler = tn_tool_compiler(args, &status)};
+    if (!out->compiler)
+        return status;
+    if (strcmp(path, "-") == 0) {
+        size_t size;
+        out->bytes = tn_tool_read(path, &size);
+        if (!out->bytes)
+            return TN_IO;
+        status = tn_graph_parse(out->compiler, out->bytes, size, "<stdin>", &out->graph);
+    } else {
+        status = tn_graph_load(out->compiler, path, &out->graph);
+    }
+    if (status != TN_OK)
+        tn_tool_messages(out->compiler);
+    return status;
+}
+
+void tn_source_free(Source *source) {
+    tn_compiler_destroy(source->compiler);
+    free(source->bytes);
+    *source = (Source){0};
+}

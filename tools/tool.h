@@ -1,0 +1,40 @@
+/* tool.h: what the subcommands share: messages, files, and loading models. */
+#ifndef TN_TOOLS_TOOL_H
+#define TN_TOOLS_TOOL_H
+
+#include <stddef.h>
+
+#include "tools/args.h"
+
+/* Prints "tenon: error: ..." on standard error; returns `status`. */
+tn_status tn_tool_error(tn_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A line of progress on standard error, when that is a terminal; NULL clears it. */
+void tn_tool_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Milliseconds of a clock that only goes forward. */
+double tn_tool_ms(void);
+/* Exactly one positional argument, else a message and NULL. */
+const char *tn_tool_model_name(const Args *args);
+
+/* The whole of a file ("-": standard input), malloc'ed; NULL after a message. */
+void *tn_tool_read(const char *path, size_t *size);
+/* The threads asked for; 0 is one per core. */
+bool tn_tool_threads(const Args *args, int32_t *out);
+
+/* A compiler with the command line's options set; NULL after a message. */
+tn_compiler *tn_tool_compiler(const Args *args, tn_status *status);
+/* Prints the compiler's messages, if any, on standard error. */
+void tn_tool_messages(tn_compiler *compiler);
+
+/* A model description, from a file or from standard input. */
+typedef struct Source {
+    tn_compiler *compiler;
+    tn_graph *graph;
+    void *bytes; /* what was read from standard input */
+} Source;
+
+/* Sets options and loads; messages are printed. Free in any case. */
+tn_status tn_source_open(const Args *args, const char *path, Source *out);
+void tn_source_free(Source *source);
+
+#endif
