@@ -153,9 +153,6 @@ Expr *tn_lower_pad(Lower *lower, const Node *node, const Dim *const *index) {
 /* ---- concat ---- */
 
 bool tn_type_concat(Graph *graph, Node *node) {
-    if (node->n_in == 0) {
-        return tn_op_error(graph, node, "no operands, expected at least one");
-    }
     const Type *first = &node->in[0]->type;
     if (!tn_op_check_domain(graph, node, 0, DOMAIN_ANY) ||
         !tn_op_check_int(graph, node, TN_ATTR_axis, 0, first->rank - 1)) {

@@ -260,8 +260,8 @@ static void refusals(void **state) {
                    NO_ATTRS);
     optest_refused(t, TN_BAD_INPUT, "exp: operand 0 is i32[2,3], expected a floating-point type",
                    TN_OP_exp, TYPE_LIST(i23), NO_ATTRS);
-    optest_refused(t, TN_BAD_INPUT, "operand 1 is f32[2,3], expected bool", TN_OP_and,
-                   TYPE_LIST(b23, f23), NO_ATTRS);
+    optest_refused(t, TN_BAD_INPUT, "operand 0 is f32[2,3], expected bool", TN_OP_and,
+                   TYPE_LIST(f23, b23), NO_ATTRS);
     optest_refused(t, TN_BAD_INPUT, "operand 0 is bool[2,3], expected a number type", TN_OP_add,
                    TYPE_LIST(b23, b23), NO_ATTRS);
     optest_refused(t, TN_BAD_INPUT, "operand 0 is f32[2,3], expected bool", TN_OP_select,

@@ -144,7 +144,7 @@ static void bound_inputs(void **state) {
     assert_non_null(optest_node(t, TN_OP_neg, TYPE_LIST(optest_type(t, TN_I32, D(2))), NO_ATTRS));
     const int32_t fixed[] = {5, -6};
     const Blob blob = {.data = fixed, .size = sizeof fixed};
-    tn_vec_push(&t->ctx.arena, &t->graph->bound, &blob);
+    t->graph->bound.data[0] = &blob;
     RefTensor in = T_I(t, TN_I32, D(2), 5, -6);
     RefTensor out;
     assert_true(optest_eval(t, &in, &out));
