@@ -37,25 +37,26 @@ Ctx *tn_compiler_ctx(tn_compiler *compiler) { return &compiler->ctx; }
 /* In every entry point, before anything is allocated: running out of memory comes back here. */
 #define ARMED(compiler) (setjmp((compiler)->oom) == 0)
 
-static void set_defaults(tn_compiler *compiler) {
+/* False when there is not even memory for an empty context. */
+static bool set_up(tn_compiler *compiler) {
+    if (!ARMED(compiler)) {
+        return false;
+    }
     tn_ctx_init(&compiler->ctx, &compiler->oom);
     compiler->options.opt_level = 2;
     compiler->options.target = tn_target_by_name(TN_SV("native"));
     compiler->dump = tn_str(&compiler->ctx.arena);
     compiler->prefix = "model";
+    return true;
 }
 
 tn_compiler *tn_compiler_create(void) {
     tn_compiler *compiler = calloc(1, sizeof *compiler);
-    if (compiler == NULL) {
-        return NULL;
+    if (compiler == NULL || set_up(compiler)) {
+        return compiler;
     }
-    if (!ARMED(compiler)) {
-        free(compiler);
-        return NULL;
-    }
-    set_defaults(compiler);
-    return compiler;
+    free(compiler);
+    return NULL;
 }
 
 void tn_compiler_destroy(tn_compiler *compiler) {
@@ -284,11 +285,7 @@ static tn_status import(tn_compiler *compiler, const void *bytes, size_t size, c
     return status_of(compiler, graph != NULL);
 }
 
-tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
-    *out = NULL;
-    if (!ARMED(compiler)) {
-        return TN_LIMIT;
-    }
+static tn_status load_file(tn_compiler *compiler, const char *path, tn_graph **out) {
     const char *name = tn_sv_dup(&compiler->ctx.arena, tn_sv(path));
     const void *data;
     size_t size;
@@ -296,6 +293,11 @@ tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out)
         return status_of(compiler, false);
     }
     return import(compiler, data, size, name, folder_of(&compiler->ctx, name), out);
+}
+
+tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
+    *out = NULL;
+    return ARMED(compiler) ? load_file(compiler, path, out) : TN_LIMIT;
 }
 
 tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,

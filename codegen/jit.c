@@ -14,6 +14,8 @@
 /* What a model made here owns. */
 typedef struct Jit {
     void *module;
+    int fd; /* the object in memory; open as long as it is loaded, since the dynamic loader
+               knows what is loaded by path */
     unsigned char *weights;
     size_t weight_bytes;
 } Jit;
@@ -22,6 +24,9 @@ static void jit_release(void *owner) {
     Jit *jit = owner;
     if (jit->module != NULL) {
         dlclose(jit->module);
+    }
+    if (jit->fd >= 0) {
+        close(jit->fd);
     }
     if (jit->weights != NULL) {
         munmap(jit->weights, jit->weight_bytes);
@@ -48,20 +53,18 @@ static bool place_weights(Compile *compile, Jit *jit) {
 
 static bool load(Compile *compile, Jit *jit, const Objects *objects, const tn_model_desc **desc) {
     char path[TN_FD_PATH_MAX], *error = NULL;
-    int fd = tn_memory_file("", 0);
-    if (fd < 0) {
+    jit->fd = tn_memory_file("", 0);
+    if (jit->fd < 0) {
         return out_of_memory(compile);
     }
-    if (!tn_link_objects(objects->fds, objects->n, false, fd, &error)) {
+    if (!tn_link_objects(objects->fds, objects->n, false, jit->fd, &error)) {
         tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0}, "linking failed: %s",
                 error != NULL ? error : "out of memory");
         free(error);
-        close(fd);
         return false;
     }
-    tn_fd_path(fd, path);
+    tn_fd_path(jit->fd, path);
     jit->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    close(fd);
     if (jit->module == NULL) {
         return tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0}, "loading failed: %s", dlerror());
     }
@@ -91,6 +94,7 @@ bool tn_codegen_jit(Compile *compile, tn_model **out) {
     if (jit == NULL) {
         return out_of_memory(compile);
     }
+    jit->fd = -1;
     if (compile_and_load(compile, jit, &desc)) {
         tn_status status = tn_model_adopt(desc, jit->weights, compile->program->weight_bytes,
                                           jit_release, jit, out, error, sizeof error);

@@ -18,4 +18,7 @@ void tn_objects_close(Objects *objects);
 /* All of the emitted C as one translation unit. */
 char *tn_objects_source(Arena *arena, const EmittedC *emitted, size_t *size);
 
+/* A static library holding the object open on `object`, which exports <prefix>_model. */
+bool tn_archive_make(int object, const char *prefix, Bytes *out);
+
 #endif
