@@ -129,7 +129,8 @@ int64_t tn_dim_hint(Ctx *ctx, const Dim *d);
 void tn_dim_print(Ctx *ctx, const Dim *d, StrBuf *out);
 /* The same expression in C, where symbol s is spelled by `name(arg, s)`; floor division
  * and modulo print as plain / and % when operands are proved non-negative and the divisor
- * positive, else through tn_fdiv / tn_fmod of the emitted prelude. */
+ * positive, else through tn_fdiv / tn_fmod of the emitted prelude; min and max through its
+ * tn_imin / tn_imax (all four over int64_t, as symbols are). */
 typedef void DimNameFn(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out);
 void tn_dim_print_c(Ctx *ctx, const Dim *d, DimNameFn *name, void *arg, StrBuf *out);
 

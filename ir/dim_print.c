@@ -285,22 +285,15 @@ static void c_quotient(CPrinter *p, const Dim *d) {
     }
 }
 
-/* a < b ? a : b, and the like. */
-static void c_choice(CPrinter *p, const Dim *a, const char *op, const Dim *b, const Dim *yes,
-                     const Dim *no) {
-    c_dim(p, a, true);
-    if (op != NULL) {
-        tn_str_puts(p->out, op);
-        c_dim(p, b, true);
-    }
+static void c_select(CPrinter *p, const Dim *d) {
+    c_dim(p, d->args[0], true);
     tn_str_puts(p->out, " ? ");
-    c_dim(p, yes, true);
+    c_dim(p, d->args[1], true);
     tn_str_puts(p->out, " : ");
-    c_dim(p, no, true);
+    c_dim(p, d->args[2], true);
 }
 
 static void c_compound(CPrinter *p, const Dim *d) {
-    const Dim *const *a = d->args;
     switch (d->kind) {
     case DIM_SUM:
         c_sum(p, d);
@@ -314,14 +307,14 @@ static void c_compound(CPrinter *p, const Dim *d) {
         return;
     case DIM_MIN:
     case DIM_MAX:
-        c_choice(p, a[0], d->kind == DIM_MIN ? " < " : " > ", a[1], a[0], a[1]);
+        c_call(p, d, d->kind == DIM_MIN ? "tn_imin" : "tn_imax");
         return;
     case DIM_EQ:
     case DIM_LT:
         c_binary(p, d, d->kind == DIM_EQ ? " == " : " < ");
         return;
     default:
-        c_choice(p, a[0], NULL, NULL, a[1], a[2]);
+        c_select(p, d);
     }
 }
 
@@ -331,6 +324,9 @@ static void c_dim(CPrinter *p, const Dim *d, bool nested) {
     } else if (d->kind == DIM_SYM) {
         p->name(p->arg, tn_dim_symbol_of(p->ctx, d), d->sym, p->out);
     } else {
+        /* A comparison is an int in C; in arithmetic it must not narrow the rest. */
+        bool truth = d->kind == DIM_EQ || d->kind == DIM_LT;
+        tn_str_puts(p->out, nested && truth ? "(int64_t)" : "");
         tn_str_puts(p->out, nested ? "(" : "");
         c_compound(p, d);
         tn_str_puts(p->out, nested ? ")" : "");
