@@ -81,7 +81,10 @@ static bool unary(EvalArgs *args, Float1 *f, Int1 *i) {
 }
 
 static bool float_unary(EvalArgs *args, Float1 *f) {
-    return unary(args, f, NULL);
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->f[k] = f(args->in[0]->f[k]);
+    }
+    return true;
 }
 
 static bool binary(EvalArgs *args, Float2 *f, Int2 *i) {
@@ -317,22 +320,6 @@ static bool eq_i(DType dtype, int64_t a, int64_t b) {
 static bool le_i(DType dtype, int64_t a, int64_t b) {
     return !tn_int_less(dtype, b, a);
 }
-static int64_t and_i(DType dtype, int64_t a, int64_t b) {
-    (void)dtype;
-    return a & b;
-}
-static int64_t or_i(DType dtype, int64_t a, int64_t b) {
-    (void)dtype;
-    return a | b;
-}
-static int64_t xor_i(DType dtype, int64_t a, int64_t b) {
-    (void)dtype;
-    return a ^ b;
-}
-static int64_t not_i(DType dtype, int64_t a) {
-    (void)dtype;
-    return a == 0;
-}
 
 bool tn_eval_eq(EvalArgs *args) {
     return compare(args, eq_f, eq_i);
@@ -344,16 +331,31 @@ bool tn_eval_le(EvalArgs *args) {
     return compare(args, le_f, le_i);
 }
 bool tn_eval_and(EvalArgs *args) {
-    return binary(args, NULL, and_i);
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->i[k] = args->in[0]->i[k] & args->in[1]->i[k];
+    }
+    return true;
 }
+
 bool tn_eval_or(EvalArgs *args) {
-    return binary(args, NULL, or_i);
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->i[k] = args->in[0]->i[k] | args->in[1]->i[k];
+    }
+    return true;
 }
+
 bool tn_eval_xor(EvalArgs *args) {
-    return binary(args, NULL, xor_i);
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->i[k] = args->in[0]->i[k] ^ args->in[1]->i[k];
+    }
+    return true;
 }
+
 bool tn_eval_not(EvalArgs *args) {
-    return unary(args, NULL, not_i);
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->i[k] = args->in[0]->i[k] == 0;
+    }
+    return true;
 }
 
 bool tn_eval_isnan(EvalArgs *args) {
@@ -396,9 +398,10 @@ static int64_t saturate(DType dtype, double value) {
     if (isnan(value)) {
         return 0;
     }
-    /* Bounds as powers of two, exact in double. */
+    /* Powers of two, exact in double. */
     double least = (double)tn_int_least(dtype);
-    double above = (double)((uint64_t)tn_int_greatest(dtype) / 2 + 1) * 2;
+    double above =
+        tn_dtype_is_signed(dtype) ? -least : (double)(uint64_t)tn_int_greatest(dtype) + 1;
     if (value <= least) {
         return tn_int_least(dtype);
     }
