@@ -105,8 +105,8 @@ const Dim *dim_intern_key(Ctx *ctx, const Dim *key) {
 }
 
 const Dim *dim_poison(Ctx *ctx) {
-    Dim key = {.kind = DIM_CONST, .value = INT64_MAX, .lo = INT64_MIN, .hi = INT64_MAX,
-               .overflow = true};
+    Dim key = {
+        .kind = DIM_CONST, .value = INT64_MAX, .lo = INT64_MIN, .hi = INT64_MAX, .overflow = true};
     return dim_intern_key(ctx, &key);
 }
 

@@ -46,12 +46,13 @@ static void learn_sum(Proof *p, const Dim *d, int64_t lo) {
         Range rest = {d->value, d->value};
         for (uint32_t j = 0; j < d->n_args; j++) {
             const Dim *arg = d->args[j];
-            Range range = dim_range_mul((Range){arg->lo, arg->hi}, (Range){d->coefs[j], d->coefs[j]});
+            Range range =
+                dim_range_mul((Range){arg->lo, arg->hi}, (Range){d->coefs[j], d->coefs[j]});
             rest = j == i ? rest : dim_range_add(rest, range);
         }
         int64_t need;
-        bool finite = coef > 0 && rest.hi != INT64_MAX &&
-                      !__builtin_sub_overflow(lo, rest.hi, &need);
+        bool finite =
+            coef > 0 && rest.hi != INT64_MAX && !__builtin_sub_overflow(lo, rest.hi, &need);
         if (finite && need > 0) {
             learn(p, d->args[i], (need - 1) / coef + 1);
         }
@@ -140,7 +141,9 @@ bool dim_split(Ctx *ctx, const Dim *d, const Dim *atom, const Dim **coef, const 
 
 static bool nonneg(Proof *p, const Dim *d);
 
-static const Dim *neg(Ctx *ctx, const Dim *d) { return tn_dim_mulc(ctx, d, -1); }
+static const Dim *neg(Ctx *ctx, const Dim *d) {
+    return tn_dim_mulc(ctx, d, -1);
+}
 
 /* c * at + r >= 0. */
 static bool nonneg_at(Proof *p, const Dim *c, const Dim *at, const Dim *r) {
@@ -257,7 +260,9 @@ static bool prove(Ctx *ctx, const Dim *d, const Dim *where, const Dim *more) {
     return proved;
 }
 
-bool dim_nonneg(Ctx *ctx, const Dim *d, const Dim *where) { return prove(ctx, d, where, NULL); }
+bool dim_nonneg(Ctx *ctx, const Dim *d, const Dim *where) {
+    return prove(ctx, d, where, NULL);
+}
 
 bool dim_positive(Ctx *ctx, const Dim *d, const Dim *where) {
     return d->lo >= 1 || (d->hi >= 1 && prove(ctx, tn_dim_addc(ctx, d, -1), where, d));
@@ -267,8 +272,7 @@ bool dim_within(Ctx *ctx, const Dim *r, const Dim *x, const Dim *where) {
     if (r->hi < 0 || r->lo >= x->hi || !(r->lo >= 0 || prove(ctx, r, where, x))) {
         return false;
     }
-    return r->hi < x->lo ||
-           prove(ctx, tn_dim_addc(ctx, tn_dim_sub(ctx, x, r), -1), where, r);
+    return r->hi < x->lo || prove(ctx, tn_dim_addc(ctx, tn_dim_sub(ctx, x, r), -1), where, r);
 }
 
 /* b - a >= least, where the loop variables of both exist. */
@@ -279,5 +283,9 @@ static bool prove_apart(Ctx *ctx, const Dim *a, const Dim *b, int64_t least) {
     return prove(ctx, tn_dim_addc(ctx, tn_dim_sub(ctx, b, a), -least), a, b);
 }
 
-bool tn_dim_prove_lt(Ctx *ctx, const Dim *a, const Dim *b) { return prove_apart(ctx, a, b, 1); }
-bool tn_dim_prove_le(Ctx *ctx, const Dim *a, const Dim *b) { return prove_apart(ctx, a, b, 0); }
+bool tn_dim_prove_lt(Ctx *ctx, const Dim *a, const Dim *b) {
+    return prove_apart(ctx, a, b, 1);
+}
+bool tn_dim_prove_le(Ctx *ctx, const Dim *a, const Dim *b) {
+    return prove_apart(ctx, a, b, 0);
+}

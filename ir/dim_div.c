@@ -121,8 +121,8 @@ static const Dim *div_reduced(Ctx *ctx, const Dim *r, int64_t c) {
         return tn_dim_divc(ctx, tn_dim_addc(ctx, inner->args[0], scaled), c);
     }
     inner = sole_term(r, DIM_MOD, &k);
-    if (inner != NULL && k == 0 && inner->args[1]->kind == DIM_CONST &&
-        inner->args[1]->value > 0 && inner->args[1]->value % c == 0) {
+    if (inner != NULL && k == 0 && inner->args[1]->kind == DIM_CONST && inner->args[1]->value > 0 &&
+        inner->args[1]->value % c == 0) {
         return tn_dim_modc(ctx, tn_dim_divc(ctx, inner->args[0], c), inner->args[1]->value / c);
     }
     return node(ctx, DIM_DIV, r, tn_dim_const(ctx, c));

@@ -13,7 +13,9 @@ static const Dim *node(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
     return dim_intern(ctx, kind, args, 2);
 }
 
-static bool is_bool(const Dim *d) { return d->lo >= 0 && d->hi <= 1; }
+static bool is_bool(const Dim *d) {
+    return d->lo >= 0 && d->hi <= 1;
+}
 
 /* ---- min and max ---- */
 
@@ -91,12 +93,18 @@ static const Dim *extreme(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
     return result;
 }
 
-const Dim *tn_dim_min(Ctx *ctx, const Dim *a, const Dim *b) { return extreme(ctx, DIM_MIN, a, b); }
-const Dim *tn_dim_max(Ctx *ctx, const Dim *a, const Dim *b) { return extreme(ctx, DIM_MAX, a, b); }
+const Dim *tn_dim_min(Ctx *ctx, const Dim *a, const Dim *b) {
+    return extreme(ctx, DIM_MIN, a, b);
+}
+const Dim *tn_dim_max(Ctx *ctx, const Dim *a, const Dim *b) {
+    return extreme(ctx, DIM_MAX, a, b);
+}
 
 /* ---- comparisons ---- */
 
-static int64_t magnitude(int64_t v) { return v < 0 ? (v == INT64_MIN ? INT64_MAX : -v) : v; }
+static int64_t magnitude(int64_t v) {
+    return v < 0 ? (v == INT64_MIN ? INT64_MAX : -v) : v;
+}
 
 /* The greatest common divisor of the coefficients (not the constant), at least 1. */
 static int64_t common_coef(const Lin *lin) {

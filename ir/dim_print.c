@@ -98,7 +98,9 @@ static void print_scaled(const Part *part, uint64_t size, bool first_minus, StrB
     print_factor(part, out);
 }
 
-static uint64_t size_of(int64_t v) { return v < 0 ? 0 - (uint64_t)v : (uint64_t)v; }
+static uint64_t size_of(int64_t v) {
+    return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
 
 static void print_sum(Ctx *ctx, const Dim *d, StrBuf *out) {
     const Part *parts = parts_of(ctx, d->args, d->coefs, d->n_args);
@@ -118,8 +120,7 @@ static void print_sum(Ctx *ctx, const Dim *d, StrBuf *out) {
 }
 
 static const char *const function_names[] = {
-    [DIM_MIN] = "min", [DIM_MAX] = "max", [DIM_EQ] = "eq", [DIM_LT] = "lt",
-    [DIM_SELECT] = "select",
+    [DIM_MIN] = "min", [DIM_MAX] = "max", [DIM_EQ] = "eq", [DIM_LT] = "lt", [DIM_SELECT] = "select",
 };
 
 static void print_call(Ctx *ctx, const Dim *d, StrBuf *out) {

@@ -25,7 +25,9 @@ struct DimCell {
     bool looped;   /* holds a loop variable */
 };
 
-static inline const DimCell *dim_cell(const Dim *d) { return (const DimCell *)(const void *)d; }
+static inline const DimCell *dim_cell(const Dim *d) {
+    return (const DimCell *)(const void *)d;
+}
 
 typedef struct Term {
     const Dim *arg;

@@ -18,7 +18,9 @@ int64_t dim_floor_mod(int64_t a, int64_t b) {
     return r + (r != 0 && (r < 0) != (b < 0) ? b : 0);
 }
 
-static bool infinite(int64_t v) { return v == NEG_INF || v == POS_INF; }
+static bool infinite(int64_t v) {
+    return v == NEG_INF || v == POS_INF;
+}
 
 static int64_t add_sat(int64_t a, int64_t b) {
     int64_t sum;
@@ -54,14 +56,20 @@ static int64_t div_sat(int64_t a, int64_t b) {
     return dim_floor_div(a, b);
 }
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t greatest(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static int64_t greatest(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 static Range sane(int64_t lo, int64_t hi) {
     return (Range){lo == POS_INF ? POS_INF - 1 : lo, hi == NEG_INF ? NEG_INF + 1 : hi};
 }
 
-Range dim_range_add(Range a, Range b) { return sane(add_sat(a.lo, b.lo), add_sat(a.hi, b.hi)); }
+Range dim_range_add(Range a, Range b) {
+    return sane(add_sat(a.lo, b.lo), add_sat(a.hi, b.hi));
+}
 
 static Range corners(Range a, Range b, int64_t (*op)(int64_t, int64_t)) {
     int64_t v[4] = {op(a.lo, b.lo), op(a.lo, b.hi), op(a.hi, b.lo), op(a.hi, b.hi)};
@@ -69,7 +77,9 @@ static Range corners(Range a, Range b, int64_t (*op)(int64_t, int64_t)) {
                 greatest(greatest(v[0], v[1]), greatest(v[2], v[3])));
 }
 
-Range dim_range_mul(Range a, Range b) { return corners(a, b, mul_sat); }
+Range dim_range_mul(Range a, Range b) {
+    return corners(a, b, mul_sat);
+}
 
 /* The range of x / y over the part of y in lo..hi, which does not hold 0. */
 static Range div_part(Range x, int64_t lo, int64_t hi) {
@@ -110,9 +120,13 @@ static Range range_eq(Range a, Range b) {
     return (Range){same, !apart};
 }
 
-static Range range_lt(Range a, Range b) { return (Range){a.hi < b.lo, a.lo < b.hi}; }
+static Range range_lt(Range a, Range b) {
+    return (Range){a.hi < b.lo, a.lo < b.hi};
+}
 
-static Range of(const Dim *d) { return (Range){d->lo, d->hi}; }
+static Range of(const Dim *d) {
+    return (Range){d->lo, d->hi};
+}
 
 Range dim_range_of(DimKind kind, const Dim *const *args, uint32_t n) {
     Range a = of(args[0]);

@@ -250,8 +250,7 @@ static bool join_div(Ctx *ctx, Lin *lin, const Term *term) {
 bool dim_join_mods(Ctx *ctx, Lin *lin) {
     for (uint32_t i = 0; i < lin->n && lin->n > 1; i++) {
         Term term = lin->terms[i];
-        if (term.arg->kind != DIM_SYM &&
-            (join_mod(ctx, lin, &term) || join_div(ctx, lin, &term))) {
+        if (term.arg->kind != DIM_SYM && (join_mod(ctx, lin, &term) || join_div(ctx, lin, &term))) {
             return true;
         }
     }
@@ -260,8 +259,12 @@ bool dim_join_mods(Ctx *ctx, Lin *lin) {
 
 /* ---- arithmetic ---- */
 
-const Dim *tn_dim_add(Ctx *ctx, const Dim *a, const Dim *b) { return dim_combine(ctx, a, 1, b, 1); }
-const Dim *tn_dim_sub(Ctx *ctx, const Dim *a, const Dim *b) { return dim_combine(ctx, a, 1, b, -1); }
+const Dim *tn_dim_add(Ctx *ctx, const Dim *a, const Dim *b) {
+    return dim_combine(ctx, a, 1, b, 1);
+}
+const Dim *tn_dim_sub(Ctx *ctx, const Dim *a, const Dim *b) {
+    return dim_combine(ctx, a, 1, b, -1);
+}
 
 const Dim *tn_dim_mulc(Ctx *ctx, const Dim *a, int64_t b) {
     return dim_combine(ctx, a, b, tn_dim_const(ctx, 0), 1);
