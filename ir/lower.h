@@ -27,7 +27,8 @@ struct Lower {
  * starting from init. Index of the operand elements are expressions over `vars`. */
 typedef enum ReduceKind {
     REDUCE_ACC, /* acc = op(acc, value) */
-    REDUCE_ARG  /* keep `position` of the best `value`: op is max or min; see arg_last */
+    REDUCE_ARG  /* keep `position` of the best `value`: op is max or min; NaN beats numbers; the
+                   first element always counts, whatever init; of nothing 0; see arg_last */
 } ReduceKind;
 
 typedef struct Reduction {

@@ -150,12 +150,16 @@ bool tn_op_require(Graph *graph, const Node *node, const Dim *a, const Dim *b, c
         return true;
     }
     StrBuf text = tn_str(&graph->ctx->arena);
-    tn_str_printf(&text, "%s: ", tn_op_info(node->op)->name);
     va_list args;
     va_start(args, format);
     tn_str_vprintf(&text, format, args);
     va_end(args);
-    return tn_graph_require_eq(graph, a, b, node->loc, text.data);
+    if (tn_dim_is(tn_dim_eq(graph->ctx, a, b), 0)) {
+        return tn_op_error(graph, node, "%s", text.data);
+    }
+    const char *full =
+        tn_arena_printf(&graph->ctx->arena, "%s: %s", tn_op_info(node->op)->name, text.data);
+    return tn_graph_require_eq(graph, a, b, node->loc, full);
 }
 
 bool tn_op_check_same_dims(Graph *graph, const Node *node, uint32_t slot, int except) {

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "ir/lower.h"
 #include "tests/support/optest.h"
 
 /* One spatial dimension's attributes. */
@@ -160,6 +161,38 @@ static void symbolic(void **state) {
     optest_check_formula(t, in);
 }
 
+static Expr *read_zero(Lower *lower, const Value *value, const Dim *const *index) {
+    (void)index;
+    return tn_expr_temp(lower->ctx, tn_kernel_temp(lower->kernel, value->type.dtype, 0, NULL),
+                        NULL);
+}
+
+static ExprKind data_kind(OpTest *t) {
+    Lower lower = {.ctx = &t->ctx, .kernel = tn_kernel_new(&t->ctx, "test"), .read = read_zero};
+    const Dim *zero = tn_dim_const(&t->ctx, 0);
+    const Dim *index[] = {zero, zero, tn_dim_loop_var(&t->ctx, "i", tn_dim_const(&t->ctx, 5))};
+    Reduction reduction;
+    assert_true(tn_op_info(TN_OP_conv)->reduction(&lower, t->node, index, &reduction));
+    return reduction.value->args[0]->kind;
+}
+
+/* A border of zeros as wide as the padding makes the tests of the index needless. */
+static void halo(void **state) {
+    OpTest *t = *state;
+    Type x = optest_type(t, TN_F32, D(1, 1, 5));
+    Layout layout = {.n_parts = 3, .parts = {{0, 1, 0}, {1, 1, 0}, {2, 1, 0}}};
+    x.layout = &layout;
+    assert_non_null(
+        optest_node(t, TN_OP_conv, TYPE_LIST(x, optest_type(t, TN_F32, D(1, 1, 3))),
+                    ATTR_LIST(A_LIST(t, strides, 1), A_LIST(t, pads_lo, 1), A_LIST(t, pads_hi, 1),
+                              A_LIST(t, dilations, 1), A_LIST(t, in_dilations, 1))));
+    assert_int_equal(data_kind(t), EXPR_GUARD);
+    layout.halo_lo[2] = 1;
+    assert_int_equal(data_kind(t), EXPR_GUARD);
+    layout.halo_hi[2] = 1;
+    assert_int_equal(data_kind(t), EXPR_TEMP);
+}
+
 static void refuse(OpTest *t, const char *text, Type x, Type w, Conv1 c) {
     optest_refused(t, TN_BAD_INPUT, text, TN_OP_conv, TYPE_LIST(x, w),
                    ATTR_LIST(A_LIST(t, strides, c.stride), A_LIST(t, pads_lo, c.lo),
@@ -196,6 +229,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(random_one_dimension, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(random_formulas, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(symbolic, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(halo, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(checks, optest_set_up, optest_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

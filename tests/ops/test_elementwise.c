@@ -124,6 +124,7 @@ static void integers_wrap(void **state) {
 static void integer_division(void **state) {
     OpTest *t = *state;
     expect_int(t, TN_OP_div, TN_I32, -7, 2, -3);
+    expect_int(t, TN_OP_div, TN_I32, 7, -1, -7);
     expect_int(t, TN_OP_div, TN_I32, 7, 0, 0);
     expect_int(t, TN_OP_div, TN_I32, INT32_MIN, -1, INT32_MIN);
     expect_int(t, TN_OP_div, TN_I64, INT64_MIN, -1, INT64_MIN);

@@ -139,8 +139,7 @@ static void concat_checks(void **state) {
                    TYPE_LIST(f23, optest_type(t, TN_F32, D(2))), ATTR_LIST(A_INT(axis, 0)));
     optest_refused(t, TN_BAD_INPUT, "operand 1 has elements of i32", TN_OP_concat,
                    TYPE_LIST(f23, optest_type(t, TN_I32, D(2, 3))), ATTR_LIST(A_INT(axis, 0)));
-    optest_refused(t, TN_BAD_INPUT, "0 given", TN_OP_concat, 0, NULL,
-                   ATTR_LIST(A_INT(axis, 0)));
+    optest_refused(t, TN_BAD_INPUT, "0 given", TN_OP_concat, 0, NULL, ATTR_LIST(A_INT(axis, 0)));
 }
 
 /* ---- gather ---- */
