@@ -288,8 +288,8 @@ static tn_status import(tn_compiler *compiler, const void *bytes, size_t size, c
 /* Apart from its caller, so that no local of it lives across setjmp. */
 __attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, const char *path, tn_graph **out) {
     const char *name = tn_sv_dup(&compiler->ctx.arena, tn_sv(path));
-    const void *data;
-    size_t size;
+    const void *data = NULL;
+    size_t size = 0;
     if (!map_file(compiler, name, &data, &size)) {
         return status_of(compiler, false);
     }

@@ -297,7 +297,7 @@ bool tn_value_splat(const Value *value, double *out) {
 
 static void clone_node(Graph *to, const Node *node, Value **map) {
     Node *copy = node_alloc(to, node->op, node->n_in, node->loc);
-    copy->attrs = node->attrs;
+    copy->attrs = tn_arena_copy(&to->ctx->arena, node->attrs, (node->n_attrs + 1u) * sizeof *node->attrs);
     copy->n_attrs = node->n_attrs;
     copy->blob = node->blob;
     copy->group = node->group;

@@ -58,7 +58,8 @@ GroupVec tn_groups_collect(Ctx *ctx, const Graph *graph, Arena *arena) {
     GroupVec groups = {0};
     for (Node *node = graph->first; node != NULL; node = node->next) {
         while (node->group >= 0 && (size_t)node->group >= groups.len) {
-            tn_vec_push(arena, &groups, ((Group){.id = (int32_t)groups.len}));
+            Group group = {.id = (int32_t)groups.len};
+            tn_vec_push(arena, &groups, group);
         }
         if (node->group >= 0) {
             tn_vec_push(arena, &groups.data[node->group].nodes, node);

@@ -169,7 +169,9 @@ static void index_rules(Engine *engine) {
     }
 }
 
-/* Tries the rules of `node` until one applies; false after a diagnostic. */
+/* Tries the rules of `node` until one applies; false after a diagnostic. A replacement whose
+ * dims are not provably those of the original is dropped: unused nodes go when their turn
+ * comes. */
 static bool step(Engine *engine, Node *node) {
     Graph *graph = engine->graph;
     size_t n_diags = graph->ctx->diags.items.len;
@@ -182,8 +184,11 @@ static bool step(Engine *engine, Node *node) {
             return tn_diag(&graph->ctx->diags, TN_INTERNAL, node->loc,
                            "simplify: rule '%s' made an invalid node", rule->name);
         }
-        if (by != NULL && by != node->out[0]) {
-            enqueue_new(engine, node, n_before);
+        if (by == NULL || by == node->out[0]) {
+            continue;
+        }
+        enqueue_new(engine, node, n_before);
+        if (tn_type_same_shape(&by->type, &node->out[0]->type)) {
             replace(engine, node, by);
             return true;
         }

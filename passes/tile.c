@@ -15,7 +15,7 @@
  */
 #include "passes/tile.h"
 
-enum { UNROLL_TAPS = 32, UNROLL_BODY = 320, LANEWISE_ROWS = 8 };
+enum { UNROLL_TAPS = 32, UNROLL_BODY = 320, LANEWISE_ROWS = 8, UNKNOWN_EXTENT = 112 };
 
 /* ---- recognising ---- */
 
@@ -151,10 +151,15 @@ static int64_t row_stride_bytes(Tile *tile) {
     return stride * (int64_t)tn_dtype_bytes(tile->x->dtype);
 }
 
+/* An extent to plan with: unknown ones are taken to be large. */
+static int64_t planned(Tile *tile, const Dim *extent) {
+    int64_t hint = tn_dim_hint(tile->ctx, extent);
+    return tn_dim_is_const(extent) || hint > UNKNOWN_EXTENT ? hint : UNKNOWN_EXTENT;
+}
+
 static void choose_shape(Tile *tile) {
-    Ctx *ctx = tile->ctx;
-    int64_t rows = tile->row != NULL ? tn_dim_hint(ctx, tile->row->extent) : 1;
-    int64_t columns = tn_dim_hint(ctx, tile->column->extent);
+    int64_t rows = tile->row != NULL ? planned(tile, tile->row->extent) : 1;
+    int64_t columns = planned(tile, tile->column->extent);
     TileShape shape = tn_tile_choose(tile->target, tile->x->dtype, rows, columns,
                                      row_stride_bytes(tile));
     int32_t most = side_by_side(tile);
@@ -269,10 +274,10 @@ static uint32_t split_lanes(Tile *tile, const Dim **vars, uint32_t n) {
         const Stmt *vector = tn_loop_parent(kernel, inner);
         if (tn_dim_is_const(vector->extent)) {
             vars[n++] = vector->var;
-            tn_nest_sink(kernel, vector->var);
+        } else if (n > 0) {
+            tn_nest_raise(kernel, vector->var, vars[0]);
         }
     }
-    tn_nest_sink(kernel, column);
     vars[n++] = column;
     return n;
 }
@@ -299,6 +304,7 @@ static void register_tile(Tile *tile) {
         vars[n++] = tile->row->var;
         tn_nest_sink(tile->kernel, tile->row->var);
     }
+    tn_nest_sink(tile->kernel, column);
     tile->column = tn_loop_by_var(tile->kernel, column);
     n = split_lanes(tile, vars, n);
     if (n > 0 && match(tile, nest_top(tile, vars[n - 1]))) {
