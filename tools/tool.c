@@ -133,11 +133,10 @@ tn_status tn_source_open(const Args *args, const char *path, Source *out) {
     if (!out->compiler)
         return status;
     if (strcmp(path, "-") == 0) {
-        size_t size;
-        out->bytes = tn_tool_read(path, &size);
+        out->bytes = tn_tool_read(path, &out->size);
         if (!out->bytes)
             return TN_IO;
-        status = tn_graph_parse(out->compiler, out->bytes, size, "<stdin>", &out->graph);
+        status = tn_graph_parse(out->compiler, out->bytes, out->size, "<stdin>", &out->graph);
     } else {
         status = tn_graph_load(out->compiler, path, &out->graph);
     }

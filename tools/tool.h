@@ -31,6 +31,7 @@ typedef struct Source {
     tn_compiler *compiler;
     tn_graph *graph;
     void *bytes; /* what was read from standard input */
+    size_t size;
 } Source;
 
 /* Sets options and loads; messages are printed. Free in any case. */
