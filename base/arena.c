@@ -47,24 +47,29 @@ void tn_arena_init(Arena *arena, jmp_buf *on_oom) {
 }
 
 static void *out_of_memory(Arena *arena) {
-    if (arena->on_oom)
+    if (arena->on_oom) {
         longjmp(*arena->on_oom, 1);
+    }
     return NULL;
 }
 
 /* Chains a new block with room for `size` bytes at any alignment. */
 static ArenaBlock *add_block(Arena *arena, size_t size) {
     size_t room = arena->last ? arena->last->size * 2 : first_block;
-    if (room > largest_block)
+    if (room > largest_block) {
         room = largest_block;
-    if (room < size)
+    }
+    if (room < size) {
         room = size;
+    }
     size_t whole = sizeof(ArenaBlock) + MAX_ALIGN + room;
-    if (whole < room)
+    if (whole < room) {
         return NULL;
+    }
     ArenaBlock *block = calloc(1, whole);
-    if (!block)
+    if (!block) {
         return NULL;
+    }
     uintptr_t start = (uintptr_t)(block + 1);
     size_t skip = (size_t)(-start & (MAX_ALIGN - 1));
     block->data = (unsigned char *)(block + 1) + skip;
@@ -79,22 +84,25 @@ static ArenaBlock *add_block(Arena *arena, size_t size) {
 
 /* The test hook: counts allocations down and tells when this one is to fail. */
 static bool must_fail(Arena *arena) {
-    if (arena->fail_after <= 0)
+    if (arena->fail_after <= 0) {
         return false;
+    }
     arena->fail_after--;
     return arena->fail_after == 0;
 }
 
 void *tn_arena_alloc(Arena *arena, size_t size, size_t align) {
-    if (must_fail(arena) || size > SIZE_MAX - GAP)
+    if (must_fail(arena) || size > SIZE_MAX - GAP) {
         return out_of_memory(arena);
+    }
     size_t need = size + GAP;
     ArenaBlock *block = arena->last;
     size_t at = block ? (block->used + align - 1) & ~(align - 1) : 0;
     if (!block || at > block->size || block->size - at < need) {
         block = add_block(arena, need);
-        if (!block)
+        if (!block) {
             return out_of_memory(arena);
+        }
         at = 0;
     }
     block->used = at + need;
@@ -104,15 +112,17 @@ void *tn_arena_alloc(Arena *arena, size_t size, size_t align) {
 
 void *tn_arena_array(Arena *arena, size_t count, size_t size, size_t align) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes))
+    if (__builtin_mul_overflow(count, size, &bytes)) {
         return out_of_memory(arena);
+    }
     return tn_arena_alloc(arena, bytes, align);
 }
 
 void *tn_arena_copy(Arena *arena, const void *data, size_t size) {
     void *copy = tn_arena_alloc(arena, size, _Alignof(max_align_t));
-    if (copy && size)
+    if (copy && size) {
         memcpy(copy, data, size);
+    }
     return copy;
 }
 
@@ -129,11 +139,13 @@ static void drop_last(Arena *arena) {
 }
 
 void tn_arena_reset(Arena *arena, ArenaMark mark) {
-    while (arena->last && arena->last != mark.block)
+    while (arena->last && arena->last != mark.block) {
         drop_last(arena);
+    }
     ArenaBlock *block = arena->last;
-    if (!block || block->used == mark.used)
+    if (!block || block->used == mark.used) {
         return;
+    }
     UNPOISON(block->data, block->size);
     memset(block->data + mark.used, 0, block->used - mark.used);
     block->used = mark.used;
@@ -141,6 +153,7 @@ void tn_arena_reset(Arena *arena, ArenaMark mark) {
 }
 
 void tn_arena_free(Arena *arena) {
-    while (arena->last)
+    while (arena->last) {
         drop_last(arena);
+    }
 }

@@ -33,9 +33,11 @@ bool tn_diag(DiagList *list, tn_status status, Loc loc, const char *format, ...)
 }
 
 tn_status tn_diag_status(const DiagList *list) {
-    for (size_t i = 0; i < list->items.len; i++)
-        if (list->items.data[i].status != TN_OK)
+    for (size_t i = 0; i < list->items.len; i++) {
+        if (list->items.data[i].status != TN_OK) {
             return list->items.data[i].status;
+        }
+    }
     return TN_OK;
 }
 
@@ -43,8 +45,9 @@ tn_status tn_diag_status(const DiagList *list) {
 static void put_text(StrBuf *out, StrView text) {
     size_t start = 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] != '"' && text.data[i] != '\\')
+        if (text.data[i] != '"' && text.data[i] != '\\') {
             continue;
+        }
         tn_str_escape(out, (StrView){text.data + start, i - start});
         tn_str_putc(out, text.data[i]);
         start = i + 1;
@@ -53,13 +56,16 @@ static void put_text(StrBuf *out, StrView text) {
 }
 
 static void put_place(StrBuf *out, const Loc *loc) {
-    if (!loc->file)
+    if (!loc->file) {
         return;
+    }
     put_text(out, tn_sv(loc->file));
-    if (loc->line)
+    if (loc->line) {
         tn_str_printf(out, ":%" PRIu32, loc->line);
-    if (loc->line && loc->column)
+    }
+    if (loc->line && loc->column) {
         tn_str_printf(out, ":%" PRIu32, loc->column);
+    }
     tn_str_puts(out, ": ");
 }
 
@@ -74,37 +80,44 @@ static void put_node(StrBuf *out, const Loc *loc) {
         tn_str_escape(out, tn_sv(loc->op));
         tn_str_puts(out, loc->node ? ")" : "");
     }
-    if (loc->node || loc->op)
+    if (loc->node || loc->op) {
         tn_str_puts(out, ": ");
-    if (loc->has_offset)
+    }
+    if (loc->has_offset) {
         tn_str_printf(out, "at byte %" PRIu64 ": ", loc->offset);
+    }
 }
 
 /* How many columns `text` takes when printed: escapes widen it, UTF-8 narrows it. */
 static size_t printed_width(StrBuf *out, StrView text) {
     size_t start = out->len, width = 0;
     put_text(out, text);
-    for (size_t i = start; i < out->len; i++)
+    for (size_t i = start; i < out->len; i++) {
         width += ((unsigned char)out->data[i] >> 6) != 2;
+    }
     out->len = start;
     return width;
 }
 
 /* The source line and a caret below the column. */
 static void put_snippet(StrBuf *out, const Diag *diag) {
-    if (!diag->snippet)
+    if (!diag->snippet) {
         return;
+    }
     StrView line = tn_sv(diag->snippet);
     tn_str_puts(out, "    ");
     put_text(out, line);
     tn_str_putc(out, '\n');
-    if (diag->loc.column == 0)
+    if (diag->loc.column == 0) {
         return;
-    if (line.len > diag->loc.column - 1)
+    }
+    if (line.len > diag->loc.column - 1) {
         line.len = diag->loc.column - 1;
+    }
     size_t width = printed_width(out, line);
-    for (size_t i = 0; i < width + 4; i++)
+    for (size_t i = 0; i < width + 4; i++) {
         tn_str_putc(out, ' ');
+    }
     tn_str_puts(out, "^\n");
 }
 
@@ -118,6 +131,7 @@ void tn_diag_print(const DiagList *list, StrBuf *out) {
         tn_str_putc(out, '\n');
         put_snippet(out, diag);
     }
-    if (list->dropped)
+    if (list->dropped) {
         tn_str_printf(out, "note: %" PRIu32 " more problems not shown\n", list->dropped);
+    }
 }

@@ -13,8 +13,9 @@ enum { FIRST_SLOTS = 16 };
 uint64_t tn_hash(uint64_t seed, const void *bytes, size_t len) {
     const unsigned char *p = bytes;
     uint64_t hash = seed;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         hash = (hash ^ p[i]) * 0x100000001b3ull;
+    }
     return hash;
 }
 
@@ -34,52 +35,61 @@ static uint32_t *find_slot(const Map *map, StrView key, uint64_t word) {
     uint32_t mask = map->n_slots - 1;
     for (uint32_t at = (uint32_t)spread(word) & mask;; at = (at + 1) & mask) {
         uint32_t *slot = &map->slots[at];
-        if (*slot == 0)
+        if (*slot == 0) {
             return slot;
+        }
         const MapEntry *entry = &map->entries[*slot - 1];
-        if (entry->word == word && tn_sv_eq(entry->key, key))
+        if (entry->word == word && tn_sv_eq(entry->key, key)) {
             return slot;
+        }
     }
 }
 
 /* Doubles both arrays and places every entry anew. */
 static bool grow(Map *map) {
     uint32_t n_slots = map->n_slots ? map->n_slots * 2 : FIRST_SLOTS;
-    if (n_slots == 0) /* 2^32 slots: let the arena refuse it */
+    if (n_slots == 0) { /* 2^32 slots: let the arena refuse it */
         return tn_arena_array(map->arena, SIZE_MAX, 2, 1) != NULL;
+    }
     uint32_t cap = n_slots / 2;
     uint32_t *slots = TN_NEW_ARRAY(map->arena, uint32_t, n_slots);
     MapEntry *entries = TN_NEW_ARRAY(map->arena, MapEntry, cap);
-    if (!slots || !entries)
+    if (!slots || !entries) {
         return false;
-    if (map->len)
+    }
+    if (map->len) {
         memcpy(entries, map->entries, map->len * sizeof *entries);
+    }
     map->slots = slots;
     map->entries = entries;
     map->n_slots = n_slots;
     map->cap = cap;
-    for (uint32_t i = 0; i < map->len; i++)
+    for (uint32_t i = 0; i < map->len; i++) {
         *find_slot(map, entries[i].key, entries[i].word) = i + 1;
+    }
     return true;
 }
 
 static void **put(Map *map, StrView key, uint64_t word, bool *added) {
-    if (map->len == map->cap && !grow(map))
+    if (map->len == map->cap && !grow(map)) {
         return NULL;
+    }
     uint32_t *slot = find_slot(map, key, word);
     bool absent = *slot == 0;
     if (absent) {
         map->entries[map->len] = (MapEntry){key, word, NULL};
         *slot = ++map->len;
     }
-    if (added)
+    if (added) {
         *added = absent;
+    }
     return &map->entries[*slot - 1].value;
 }
 
 static void *get(const Map *map, StrView key, uint64_t word) {
-    if (map->len == 0)
+    if (map->len == 0) {
         return NULL;
+    }
     uint32_t slot = *find_slot(map, key, word);
     return slot ? map->entries[slot - 1].value : NULL;
 }

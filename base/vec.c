@@ -15,12 +15,15 @@ static size_t align_for(size_t item_size) {
 void *tn_vec_grow(Arena *arena, void *data, size_t *cap, size_t item_size) {
     /* A capacity that cannot double saturates, and the array's size then overflows. */
     size_t grown = *cap > SIZE_MAX / 2 ? SIZE_MAX : *cap * 2;
-    if (grown == 0)
+    if (grown == 0) {
         grown = FIRST_CAPACITY;
+    }
     void *storage = tn_arena_array(arena, grown, item_size, align_for(item_size));
-    if (storage && *cap)
+    if (storage && *cap) {
         memcpy(storage, data, *cap * item_size);
-    if (storage)
+    }
+    if (storage) {
         *cap = grown;
+    }
     return storage;
 }

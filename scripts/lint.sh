@@ -13,6 +13,8 @@ if [ ! -f "$build/compile_commands.json" ]; then
 fi
 # Headers are reached through links in the build's stage directory or from the root.
 headers="($(pwd -P)|$(cd "$build" && pwd -P)/stage)/.*\.h$"
+# One report a file, printed whole, and only where there is something to report.
+check='report=$(clang-tidy-19 --quiet -p "$0" --header-filter="$1" "$2" 2>/dev/null) ||
+    { printf "%s\n%s\n" "lint: $2" "$report"; exit 1; }'
 scripts/sources.sh c | grep -E "$only" |
-    xargs -P "$jobs" -n 4 clang-tidy-19 --quiet -p "$build" --header-filter="$headers" \
-        2> >(grep -vE '^[0-9]+ warnings? (generated|treated)' >&2)
+    xargs -P "$jobs" -I '{}' bash -c "$check" "$build" "$headers" '{}'

@@ -10,9 +10,11 @@
 #include <cmocka.h>
 
 static int all_zero(const unsigned char *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i])
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i]) {
             return 0;
+        }
+    }
     return 1;
 }
 
@@ -66,8 +68,9 @@ static void test_mark_and_reset(void **state) {
     size_t total = arena.total;
     unsigned char *first = tn_arena_alloc(&arena, 100, 1);
     memset(first, 0xaa, 100);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         memset(tn_arena_alloc(&arena, 10000, 1), 0xbb, 10000);
+    }
     assert_true(arena.total > total);
     tn_arena_reset(&arena, mark);
     assert_int_equal(arena.total, total);

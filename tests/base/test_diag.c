@@ -90,8 +90,9 @@ static void test_snippet(void **state) {
 
 static void test_bounded(void **state) {
     (void)state;
-    for (int i = 0; i < TN_DIAG_MAX + 25; i++)
+    for (int i = 0; i < TN_DIAG_MAX + 25; i++) {
         tn_diag(&ctx.diags, TN_BAD_INPUT, (Loc){0}, "problem %d", i);
+    }
     assert_int_equal(ctx.diags.items.len, TN_DIAG_MAX);
     assert_int_equal(ctx.diags.dropped, 25);
     assert_non_null(strstr(printed(), "error: problem 199\nnote: 25 more problems not shown\n"));

@@ -18,12 +18,14 @@ static void test_push_many(void **state) {
     Arena arena;
     tn_arena_init(&arena, NULL);
     TN_VEC(int) numbers = {0};
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 10000; i++) {
         tn_vec_push(&arena, &numbers, i * 3);
+    }
     assert_int_equal(numbers.len, 10000);
     assert_true(numbers.cap >= numbers.len);
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 10000; i++) {
         assert_int_equal(numbers.data[i], i * 3);
+    }
     tn_arena_free(&arena);
 }
 
@@ -52,8 +54,9 @@ static void test_push_own_item(void **state) {
     tn_arena_init(&arena, NULL);
     TN_VEC(uint64_t) items = {0};
     tn_vec_push(&arena, &items, 7u);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         tn_vec_push(&arena, &items, items.data[0] + (uint64_t)i);
+    }
     assert_int_equal(items.data[100], 106);
     tn_arena_free(&arena);
 }
