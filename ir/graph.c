@@ -227,7 +227,9 @@ Node *tn_node_new(Graph *graph, Op op, Value *const *in, uint32_t n_in, const At
     }
     Node *node = node_alloc(graph, op, n_in, loc);
     /* Operands are seen by the type rule before they count as uses. */
-    memcpy(node->in, in, n_in * sizeof *in);
+    for (uint32_t i = 0; i < n_in; i++) {
+        node->in[i] = in[i];
+    }
     if (!set_attrs(graph, node, attrs, n_attrs) || !info->type(graph, node)) {
         return NULL;
     }
