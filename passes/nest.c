@@ -156,19 +156,47 @@ bool tn_nest_raise(Kernel *kernel, const Dim *var, const Dim *above) {
     return false;
 }
 
-static bool all_loops(const Stmt *stmt) {
-    for (; stmt != NULL; stmt = stmt->next) {
-        if (stmt->kind != STMT_FOR) {
-            return false;
+static bool expr_reads(const Expr *expr, const Temp *temp) {
+    if (expr->kind == EXPR_TEMP && expr->temp == temp) {
+        return true;
+    }
+    for (uint32_t i = 0; i < expr->n_args; i++) {
+        if (expr_reads(expr->args[i], temp)) {
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+static bool touches_temp(const Stmt *stmt, const Temp *temp) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR
+                ? touches_temp(stmt->body, temp)
+                : stmt->temp == temp || expr_reads(stmt->value, temp)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the first statement of a block leaves a temp to the others. */
+static bool hands_on_temps(const Kernel *kernel, const Stmt *first) {
+    Stmt alone = *first;
+    alone.next = NULL;
+    for (size_t i = 0; i < kernel->temps.len; i++) {
+        const Temp *temp = kernel->temps.data[i];
+        if (touches_temp(&alone, temp) && touches_temp(first->next, temp)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void tn_nest_distribute(Kernel *kernel) {
     for (Stmt *loop = kernel->body; loop != NULL; loop = loop->next) {
         while (loop->kind == STMT_FOR && loop->loop == LOOP_SERIAL && loop->body != NULL &&
-               loop->body->next != NULL && all_loops(loop->body) &&
+               loop->body->next != NULL && loop->body->kind == STMT_FOR &&
+               !hands_on_temps(kernel, loop->body) &&
                tn_loop_fission(kernel, loop, loop->body) != NULL) {
         }
     }
