@@ -126,11 +126,10 @@ static void collect_chain(Collect *collect, Stmt *stmt, bool top) {
         collect->current.stmt = stmt;
         collect->current.order++;
         collect->current.n_loops = (uint32_t)collect->loops.len;
-        collect->current.loops =
-            collect->loops.len == 0
-                ? NULL
-                : tn_arena_copy(collect->arena, collect->loops.data,
-                                collect->loops.len * sizeof(Stmt *));
+        collect->current.loops = collect->loops.len == 0
+                                     ? NULL
+                                     : tn_arena_copy(collect->arena, collect->loops.data,
+                                                     collect->loops.len * sizeof(Stmt *));
         tn_expr_visit(stmt->value, collect_read, collect);
         collect_write(collect, stmt);
     }
@@ -179,8 +178,8 @@ static bool in_range(Ctx *ctx, const Dim *dim, const Dim *extent) {
 
 /* Whether index `d` of the write takes the value of the read's for some iteration of one of
  * its own loops; `used` marks the loops that have been given a value. */
-static bool covers_dim(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common, int d,
-                       bool *used) {
+static bool covers_dim(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common,
+                       int d, bool *used) {
     const Dim *target = read->index[d];
     if (!uses_loops(write->index[d], write, common)) {
         return write->index[d] == target;
@@ -202,7 +201,8 @@ static bool covers_dim(Ctx *ctx, const DepAccess *write, const DepAccess *read, 
 enum { MAX_LOOPS = 64 };
 
 /* Every index of the write is fixed or one of its own loops' variable. */
-static bool covers_by_range(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common) {
+static bool covers_by_range(Ctx *ctx, const DepAccess *write, const DepAccess *read,
+                            uint32_t common) {
     bool used[MAX_LOOPS] = {false};
     for (int d = 0; d < write->n_index; d++) {
         if (!covers_dim(ctx, write, read, common, d, used)) {
@@ -219,7 +219,8 @@ static bool covers_by_range(Ctx *ctx, const DepAccess *write, const DepAccess *r
 
 /* The loops of the write and some loops of the read, in order, have the same extents, and
  * the write's index is the read's when their variables are exchanged. */
-static bool covers_by_shape(Ctx *ctx, const DepAccess *write, const DepAccess *read, uint32_t common) {
+static bool covers_by_shape(Ctx *ctx, const DepAccess *write, const DepAccess *read,
+                            uint32_t common) {
     const Dim *from[MAX_LOOPS];
     const Dim *to[MAX_LOOPS];
     size_t n = 0;
@@ -263,7 +264,7 @@ static bool has_cover(Ctx *ctx, const DepVec *all, const DepAccess *read, uint32
 }
 
 bool tn_dep_covered(Kernel *kernel, const DepVec *all, const void *object, uint32_t first,
-                     uint32_t last) {
+                    uint32_t last) {
     for (size_t i = 0; i < all->len; i++) {
         const DepAccess *read = &all->data[i];
         if (read->object == object && read->reads && read->top >= first && read->top <= last &&
@@ -296,8 +297,8 @@ static void rename_loops(Kernel *kernel, DepInstance *instance, const Stmt *stmt
         if (stmt->kind != STMT_FOR) {
             continue;
         }
-        const Dim *extent = tn_dim_subst(ctx, stmt->extent, instance->from.data,
-                                         instance->to.data, instance->from.len);
+        const Dim *extent = tn_dim_subst(ctx, stmt->extent, instance->from.data, instance->to.data,
+                                         instance->from.len);
         if (fresh || extent != stmt->extent) {
             const char *name = tn_dim_symbol_of(ctx, stmt->var)->name;
             tn_vec_push(&ctx->scratch, &instance->from, stmt->var);
@@ -308,7 +309,7 @@ static void rename_loops(Kernel *kernel, DepInstance *instance, const Stmt *stmt
 }
 
 void tn_dep_instance_init(Kernel *kernel, DepInstance *instance, const Stmt *chain,
-                      const Dim *const *from, const Dim *const *to, size_t n, bool fresh) {
+                          const Dim *const *from, const Dim *const *to, size_t n, bool fresh) {
     *instance = (DepInstance){0};
     for (size_t i = 0; i < n; i++) {
         tn_vec_push(&kernel->ctx->scratch, &instance->from, from[i]);
@@ -339,8 +340,7 @@ static bool dims_apart(Ctx *ctx, const Dim *a, const DepInstance *ia, const Dim 
 }
 
 static const Dim *object_dim(Ctx *ctx, const DepAccess *access, int d) {
-    return access->buf != NULL ? access->buf->dims[d]
-                               : tn_dim_const(ctx, access->temp->extents[d]);
+    return access->buf != NULL ? access->buf->dims[d] : tn_dim_const(ctx, access->temp->extents[d]);
 }
 
 /* Row-major addresses over the trailing dims: quotients and remainders of one variable
@@ -362,7 +362,7 @@ static bool addresses_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia,
 }
 
 bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
-                     const DepInstance *ib) {
+                  const DepInstance *ib) {
     for (int d = 0; d < a->n_index; d++) {
         if (d != a->dyn && d != b->dyn && dims_apart(ctx, a->index[d], ia, b->index[d], ib)) {
             return true;

@@ -60,7 +60,7 @@ bool tn_dep_sum(const DepAccess *a, const DepAccess *b);
 /* Whether every read of the object by statements first..last of the chain sees what an
  * earlier statement among them has written in the same execution of the chain. */
 bool tn_dep_covered(Kernel *kernel, const DepVec *all, const void *object, uint32_t first,
-                     uint32_t last);
+                    uint32_t last);
 /* Whether an object is written before it is read in every iteration of `loop` and referred to
  * nowhere else: each iteration may have its own. `all` are the accesses of the body. */
 bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const void *object);
@@ -70,12 +70,12 @@ bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const v
 /* Substitution `from` -> `to`, where the loops of `chain` get fresh variables: all of them, or
  * only those whose extents change. */
 void tn_dep_instance_init(Kernel *kernel, DepInstance *instance, const Stmt *chain,
-                      const Dim *const *from, const Dim *const *to, size_t n, bool fresh);
+                          const Dim *const *from, const Dim *const *to, size_t n, bool fresh);
 /* An iteration of `loop` later than the one written with its own variables. */
 void tn_dep_instance_later(Kernel *kernel, DepInstance *instance, const Stmt *loop);
 /* Proved to touch different elements. */
 bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
-                     const DepInstance *ib);
+                  const DepInstance *ib);
 /* Whether iterations of the loop are proved independent, temps and locals private to an
  * iteration aside. */
 bool tn_dep_independent(Kernel *kernel, const Stmt *loop);

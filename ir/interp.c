@@ -146,8 +146,7 @@ static int64_t eval_dim(Run *run, const Affine *dim) {
     }
     for (uint32_t i = 0; i < dim->n; i++) {
         int64_t product = 0;
-        if (__builtin_mul_overflow(dim->terms[i].coef, run->symbols[dim->terms[i].sym],
-                                   &product) ||
+        if (__builtin_mul_overflow(dim->terms[i].coef, run->symbols[dim->terms[i].sym], &product) ||
             __builtin_add_overflow(sum, product, &sum)) {
             fail(run, "an index expression overflows");
             return 0;
@@ -197,8 +196,7 @@ static void do_call(Run *run, Call *call) {
 /* ---- elements ---- */
 
 /* The position of the element, or -1 after a diagnostic. `shift` is added to dim `dyn`. */
-static int64_t position(Run *run, const Place *place, const Affine *index, int dyn,
-                        int64_t shift) {
+static int64_t position(Run *run, const Place *place, const Affine *index, int dyn, int64_t shift) {
     int64_t at = 0;
     for (int d = 0; d < place->rank; d++) {
         int64_t i = eval_dim(run, &index[d]) + (d == dyn ? shift : 0);
@@ -261,8 +259,7 @@ static void put(unsigned char *at, DType dtype, Cell value) {
     }
 }
 
-static Cell read_place(Run *run, const Place *place, const Affine *index, int dyn,
-                       int64_t shift) {
+static Cell read_place(Run *run, const Place *place, const Affine *index, int dyn, int64_t shift) {
     int64_t at = position(run, place, index, dyn, shift);
     if (at < 0) {
         return (Cell){0};
@@ -557,7 +554,7 @@ static bool place_buf(Run *run, const Buf *buf, void *data) {
     if (count > LOCAL_MAX || size < 0 || size > LOCAL_MAX) {
         return fail(run, "a local buffer is too large");
     }
-    place->data = TN_NEW_ARRAY(run->arena, unsigned char, (size_t)size * tn_dtype_bytes(buf->dtype));
+    place->data = TN_NEW_ARRAY(run->arena, unsigned char, (size_t)size *tn_dtype_bytes(buf->dtype));
     place->written = TN_NEW_ARRAY(run->arena, unsigned char, (size_t)size);
     return true;
 }

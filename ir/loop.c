@@ -96,9 +96,10 @@ Expr *tn_expr_number(Ctx *ctx, DType dtype, double value) {
 }
 
 Expr *tn_expr_index(Ctx *ctx, DType dtype, const Dim *dim) {
-    if (dim->kind == DIM_CONST) {
-        return tn_dtype_is_float(dtype) ? tn_expr_const_f(ctx, dtype, (double)dim->value)
-                                        : tn_expr_const_i(ctx, dtype, dim->value);
+    /* The variable of a loop that runs once is known, too. */
+    if (dim->lo == dim->hi) {
+        return tn_dtype_is_float(dtype) ? tn_expr_const_f(ctx, dtype, (double)dim->lo)
+                                        : tn_expr_const_i(ctx, dtype, dim->lo);
     }
     Expr *expr = expr_new(ctx, EXPR_INDEX, dtype);
     expr->dim = dim;
@@ -189,8 +190,8 @@ Expr *tn_expr_map2(Ctx *ctx, Op op, Expr *a, Expr *b) {
 }
 
 Expr *tn_expr_guard(Ctx *ctx, const Dim *cond, Expr *then, Expr *otherwise) {
-    if (cond->kind == DIM_CONST) {
-        return cond->value != 0 ? then : otherwise;
+    if (cond->lo == cond->hi) {
+        return cond->lo != 0 ? then : otherwise;
     }
     Expr *args[2] = {then, otherwise};
     Expr *expr = expr_new(ctx, EXPR_GUARD, then->dtype);
@@ -501,8 +502,8 @@ static void renew_loops(Kernel *kernel, Stmt *stmt, DimVec *from, DimVec *to, bo
         const Dim *extent =
             tn_dim_subst(kernel->ctx, stmt->extent, from->data, to->data, from->len);
         if (always || extent != stmt->extent) {
-            const Dim *var = tn_kernel_loop_var(
-                kernel, tn_dim_symbol_of(kernel->ctx, stmt->var)->name, extent);
+            const Dim *var =
+                tn_kernel_loop_var(kernel, tn_dim_symbol_of(kernel->ctx, stmt->var)->name, extent);
             tn_vec_push(scratch, from, stmt->var);
             tn_vec_push(scratch, to, var);
             stmt->var = var;

@@ -50,9 +50,8 @@ static const char *token_text(const Parser *parser) {
 
 static bool complain(Parser *parser, const char *text) {
     if (!parser->failed) {
-        Loc loc = {.file = parser->file,
-                   .line = parser->token.line,
-                   .column = parser->token.column};
+        Loc loc = {
+            .file = parser->file, .line = parser->token.line, .column = parser->token.column};
         tn_diag(&parser->ctx->diags, TN_BAD_INPUT, loc, "%s", text);
     }
     parser->failed = true;
@@ -238,8 +237,8 @@ static bool parse_float(Parser *parser, double *out) {
     bool negative = accept(parser, "-");
     const char *text = tn_sv_dup(&parser->ctx->arena, parser->token.text);
     char *end = NULL;
-    bool number = parser->token.kind == TOKEN_NUMBER || is_name(parser, "inf") ||
-                  is_name(parser, "nan");
+    bool number =
+        parser->token.kind == TOKEN_NUMBER || is_name(parser, "inf") || is_name(parser, "nan");
     *out = strtod(text, &end);
     if (!number || *end != '\0') {
         return expected(parser, "a number");
@@ -269,25 +268,31 @@ static const Dim *find_symbol(Parser *parser) {
             return symbol->dim;
         }
     }
-    complain(parser, tn_arena_printf(&parser->ctx->arena, "%s is neither a loop variable in scope "
-                                     "nor a declared symbol", token_text(parser)));
+    complain(parser, tn_arena_printf(&parser->ctx->arena,
+                                     "%s is neither a loop variable in scope "
+                                     "nor a declared symbol",
+                                     token_text(parser)));
     return NULL;
 }
 
 typedef const Dim *Binary(Ctx *ctx, const Dim *a, const Dim *b);
 
-/* name(a, b) with the name already read. */
-static const Dim *parse_binary(Parser *parser, Binary *make) {
+/* name(a, b), for min and max also with more operands. */
+static const Dim *parse_call(Parser *parser, Binary *make) {
+    bool many = make == tn_dim_min || make == tn_dim_max;
     next(parser);
     if (!expect(parser, "(")) {
         return NULL;
     }
-    const Dim *a = parse_dim(parser);
-    if (a == NULL || !expect(parser, ",")) {
-        return NULL;
+    const Dim *left = parse_dim(parser);
+    for (int n = 1; left != NULL; n++) {
+        if (n >= 2 && (!many || !is_mark(parser, ","))) {
+            return expect(parser, ")") ? left : NULL;
+        }
+        const Dim *right = expect(parser, ",") ? parse_dim(parser) : NULL;
+        left = right != NULL ? make(parser->ctx, left, right) : NULL;
     }
-    const Dim *b = parse_dim(parser);
-    return b != NULL && expect(parser, ")") ? make(parser->ctx, a, b) : NULL;
+    return NULL;
 }
 
 static const Dim *parse_select(Parser *parser) {
@@ -309,7 +314,7 @@ static const Dim *parse_named_dim(Parser *parser) {
         {"min", tn_dim_min}, {"max", tn_dim_max}, {"eq", tn_dim_eq}, {"lt", tn_dim_lt}};
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         if (is_name(parser, functions[i].name)) {
-            return parse_binary(parser, functions[i].make);
+            return parse_call(parser, functions[i].make);
         }
     }
     return is_name(parser, "select") ? parse_select(parser) : find_symbol(parser);
@@ -444,8 +449,7 @@ static bool find_place(Parser *parser, Place *place) {
 /* The index list, where one dim of a buffer may be `dim @ expr`. */
 static bool parse_place_index(Parser *parser, Place *place, int rank) {
     for (int d = 0; d < rank; d++) {
-        if (!expect(parser, d == 0 ? "[" : ",") ||
-            (place->index[d] = parse_dim(parser)) == NULL) {
+        if (!expect(parser, d == 0 ? "[" : ",") || (place->index[d] = parse_dim(parser)) == NULL) {
             return false;
         }
         if (place->buf != NULL && place->dyn < 0 && accept(parser, "@")) {
@@ -683,8 +687,7 @@ static bool parse_assign(Parser *parser, bool temp, Op *op) {
     *op = TN_OP_COUNT;
     if (temp && parser->token.kind == TOKEN_WORD) {
         Op found = tn_op_by_name(parser->token.text);
-        if (found != TN_OP_add && found != TN_OP_mul && found != TN_OP_min &&
-            found != TN_OP_max) {
+        if (found != TN_OP_add && found != TN_OP_mul && found != TN_OP_min && found != TN_OP_max) {
             return expected(parser, "add, mul, min, max or '='");
         }
         *op = found;
@@ -711,14 +714,12 @@ static bool parse_assignment(Parser *parser, Stmt **block) {
     }
     DType dtype = place.buf != NULL ? place.buf->dtype : place.temp->dtype;
     if (value->dtype != dtype) {
-        return complain(parser, tn_arena_printf(&parser->ctx->arena,
-                                                "the value is %s, its place is %s",
-                                                tn_dtype_text(value->dtype),
-                                                tn_dtype_text(dtype)));
+        return complain(parser,
+                        tn_arena_printf(&parser->ctx->arena, "the value is %s, its place is %s",
+                                        tn_dtype_text(value->dtype), tn_dtype_text(dtype)));
     }
     Kernel *kernel = parser->kernel;
-    tn_stmt_append(block, place.buf != NULL
-                              ? tn_stmt_store(kernel, place.buf, place.index, value)
+    tn_stmt_append(block, place.buf != NULL ? tn_stmt_store(kernel, place.buf, place.index, value)
                           : op == TN_OP_COUNT
                               ? tn_stmt_def(kernel, place.temp, place.index, value)
                               : tn_stmt_acc(kernel, place.temp, place.index, op, value));

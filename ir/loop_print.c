@@ -81,8 +81,7 @@ static const char *term_text(Ctx *ctx, const Dim *arg, int64_t coef) {
     if (coef == 1) {
         return dim_text(ctx, arg, LEVEL_PRODUCT);
     }
-    return tn_arena_printf(&ctx->scratch, "%s * %" PRId64, dim_text(ctx, arg, LEVEL_PRODUCT),
-                           coef);
+    return tn_arena_printf(&ctx->scratch, "%s * %" PRId64, dim_text(ctx, arg, LEVEL_PRODUCT), coef);
 }
 
 static const char *sum_text(Ctx *ctx, const Dim *dim) {
@@ -103,9 +102,41 @@ static const char *sum_text(Ctx *ctx, const Dim *dim) {
     return buf.data;
 }
 
+static uint32_t count_parts(const Dim *dim, DimKind chain) {
+    if (dim->kind != chain) {
+        return 1;
+    }
+    return count_parts(dim->args[0], chain) + count_parts(dim->args[1], chain);
+}
+
+static void chain_texts(Ctx *ctx, const Dim *dim, DimKind chain, const char **out, uint32_t *n) {
+    if (dim->kind != chain) {
+        out[(*n)++] = dim_text(ctx, dim, LEVEL_SUM);
+        return;
+    }
+    chain_texts(ctx, dim->args[0], chain, out, n);
+    chain_texts(ctx, dim->args[1], chain, out, n);
+}
+
+static const char *join_texts(Ctx *ctx, const char **texts, uint32_t n, const char *with) {
+    StrBuf buf = tn_str(&ctx->scratch);
+    for (uint32_t i = 0; i < n; i++) {
+        tn_str_printf(&buf, "%s%s", i > 0 ? with : "", texts[i]);
+    }
+    return buf.data;
+}
+
+/* min(a, min(b, c)) is min(a, b, c), in the order of their texts. */
+static const char *extreme_text(Ctx *ctx, const char *name, const Dim *dim) {
+    const char **texts = TN_NEW_ARRAY(&ctx->scratch, const char *, count_parts(dim, dim->kind));
+    uint32_t n = 0;
+    chain_texts(ctx, dim, dim->kind, texts, &n);
+    sort_texts(texts, n);
+    return tn_arena_printf(&ctx->scratch, "%s(%s)", name, join_texts(ctx, texts, n, ", "));
+}
+
 static const char *joined_text(Ctx *ctx, const Dim *dim, const char *with, Level level,
                                bool sorted) {
-    StrBuf buf = tn_str(&ctx->scratch);
     const char **texts = TN_NEW_ARRAY(&ctx->scratch, const char *, dim->n_args);
     for (uint32_t i = 0; i < dim->n_args; i++) {
         texts[i] = dim_text(ctx, dim->args[i], level);
@@ -113,10 +144,7 @@ static const char *joined_text(Ctx *ctx, const Dim *dim, const char *with, Level
     if (sorted) {
         sort_texts(texts, dim->n_args);
     }
-    for (uint32_t i = 0; i < dim->n_args; i++) {
-        tn_str_printf(&buf, "%s%s", i > 0 ? with : "", texts[i]);
-    }
-    return buf.data;
+    return join_texts(ctx, texts, dim->n_args, with);
 }
 
 static const char *call_text(Ctx *ctx, const char *name, const Dim *dim, bool sorted) {
@@ -145,9 +173,9 @@ static const char *bare_text(Ctx *ctx, const Dim *dim, Level *level) {
         *level = LEVEL_PRODUCT;
         return joined_text(ctx, dim, " % ", LEVEL_ATOM, false);
     case DIM_MIN:
-        return call_text(ctx, "min", dim, true);
+        return extreme_text(ctx, "min", dim);
     case DIM_MAX:
-        return call_text(ctx, "max", dim, true);
+        return extreme_text(ctx, "max", dim);
     case DIM_EQ:
         return call_text(ctx, "eq", dim, true);
     case DIM_LT:
@@ -443,10 +471,43 @@ static void put_cost(Printer *printer, const char *what, double value) {
     }
 }
 
+typedef TN_VEC(const Dim *) DimVec;
+
+typedef struct Fixed {
+    Ctx *ctx;
+    DimVec vars, zeros;
+} Fixed;
+
+static bool add_fixed(void *arg, Stmt *stmt) {
+    Fixed *fixed = arg;
+    if (stmt->kind == STMT_FOR && stmt->var->lo == stmt->var->hi) {
+        tn_vec_push(&fixed->ctx->scratch, &fixed->vars, stmt->var);
+        tn_vec_push(&fixed->ctx->scratch, &fixed->zeros, tn_dim_const(fixed->ctx, 0));
+    }
+    return true;
+}
+
+/* The kernel with 0 for the variable of every loop that runs once at most. Whether an
+ * expression is simplified with that knowledge depends on how it was made; the text must not. */
+static const Kernel *without_fixed(const Kernel *kernel) {
+    for (size_t before = SIZE_MAX;;) {
+        Fixed fixed = {.ctx = kernel->ctx};
+        tn_stmt_visit(kernel->body, add_fixed, &fixed);
+        if (fixed.vars.len == before || fixed.vars.len == 0) {
+            return kernel;
+        }
+        before = fixed.vars.len;
+        Kernel *copy = tn_kernel_clone(kernel);
+        tn_stmt_subst(copy, copy->body, fixed.vars.data, fixed.zeros.data, before);
+        kernel = copy;
+    }
+}
+
 void tn_kernel_print(const Kernel *kernel, StrBuf *out) {
     ArenaMark mark = tn_arena_mark(&kernel->ctx->scratch);
     /* `out` may itself grow in the scratch arena: collect in the long-lived one. */
     StrBuf text = tn_str(&kernel->ctx->arena);
+    kernel = without_fixed(kernel);
     Printer printer = {kernel, kernel->ctx, &text};
     tn_str_puts(&text, "kernel \"");
     tn_str_escape(&text, tn_sv(kernel->name));

@@ -120,8 +120,7 @@ static Stmt *copy_body(Kernel *kernel, const Stmt *loop) {
         const Temp *temp = all.data[i].temp;
         if (temp != NULL && renaming.to[temp->id] == NULL &&
             tn_dep_private(kernel, loop, &all, temp)) {
-            renaming.to[temp->id] =
-                tn_kernel_temp(kernel, temp->dtype, temp->rank, temp->extents);
+            renaming.to[temp->id] = tn_kernel_temp(kernel, temp->dtype, temp->rank, temp->extents);
         }
     }
     Stmt *copy = tn_stmt_clone(kernel, loop->body);
@@ -146,8 +145,7 @@ static Stmt *copy_behind(Kernel *kernel, Stmt *loop, const Dim *start, const Dim
 /* ---- split and cut ---- */
 
 /* Puts an inner loop of `extent` into `loop`, which then runs over `outer`. */
-static Stmt *put_inner(Kernel *kernel, Stmt *loop, const Dim *outer, int64_t factor,
-                       bool clipped) {
+static Stmt *put_inner(Kernel *kernel, Stmt *loop, const Dim *outer, int64_t factor, bool clipped) {
     Ctx *ctx = kernel->ctx;
     const Dim *old = loop->var;
     const Dim *count = trip_count(ctx, loop);
@@ -257,8 +255,8 @@ static void exchange(Kernel *kernel, Stmt *outer, Stmt *inner) {
 
 bool tn_loop_swap(Kernel *kernel, Stmt *loop) {
     Stmt *inner = tn_loop_only_child(loop);
-    if (inner == NULL || tn_dim_uses(inner->extent, loop->var) ||
-        loop->loop == LOOP_PARTITION || inner->loop == LOOP_PARTITION) {
+    if (inner == NULL || tn_dim_uses(inner->extent, loop->var) || loop->loop == LOOP_PARTITION ||
+        inner->loop == LOOP_PARTITION) {
         return false;
     }
     ArenaMark mark = tn_arena_mark(&kernel->ctx->scratch);
@@ -311,8 +309,8 @@ bool tn_loop_fuse(Kernel *kernel, Stmt *loop) {
 
 /* Each of the two loops writes the object before it reads it in every iteration, and nobody
  * else refers to it. */
-static bool private_to_both(Kernel *kernel, const Stmt *first, const Stmt *second,
-                            const DepVec *a, const DepVec *b, const DepAccess *access) {
+static bool private_to_both(Kernel *kernel, const Stmt *first, const Stmt *second, const DepVec *a,
+                            const DepVec *b, const DepAccess *access) {
     bool owned = access->temp != NULL || access->buf->kind == BUF_LOCAL;
     return owned && !tn_dep_refers(kernel->body, access->object, first, second) &&
            tn_dep_covered(kernel, a, access->object, 0, UINT32_MAX) &&
@@ -338,8 +336,7 @@ static bool can_jam(Kernel *kernel, const Stmt *loop, const Stmt *second) {
             bool apart = !tn_dep_conflict(a, b) ||
                          (tn_dep_apart(ctx, b, &now, a, &later) &&
                           (!free_order || tn_dep_apart(ctx, a, NULL, b, &second_later)));
-            if (!apart &&
-                !private_to_both(kernel, loop, second, &first_all, &second_all, a)) {
+            if (!apart && !private_to_both(kernel, loop, second, &first_all, &second_all, a)) {
                 return false;
             }
         }
@@ -378,8 +375,7 @@ bool tn_loop_unroll(Kernel *kernel, Stmt *loop) {
 
 /* A loop that cannot be inside a vector loop over `arg`. */
 static bool vectorizes(void *arg, Stmt *stmt) {
-    return stmt->kind != STMT_FOR ||
-           (stmt->loop != LOOP_VECTOR && !tn_dim_uses(stmt->extent, arg));
+    return stmt->kind != STMT_FOR || (stmt->loop != LOOP_VECTOR && !tn_dim_uses(stmt->extent, arg));
 }
 
 bool tn_loop_independent(Kernel *kernel, const Stmt *loop) {
@@ -390,8 +386,8 @@ bool tn_loop_independent(Kernel *kernel, const Stmt *loop) {
 }
 
 bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes) {
-    if (loop->loop != LOOP_SERIAL || lanes < 1 || lanes > LANES_MAX ||
-        loop->extent->hi > lanes || tn_dep_in_vector(kernel, loop) ||
+    if (loop->loop != LOOP_SERIAL || lanes < 1 || lanes > LANES_MAX || loop->extent->hi > lanes ||
+        tn_dep_in_vector(kernel, loop) ||
         !tn_stmt_visit(loop->body, vectorizes, (void *)(uintptr_t)loop->var) ||
         !tn_loop_independent(kernel, loop)) {
         return false;

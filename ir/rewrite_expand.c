@@ -23,7 +23,8 @@ static void prefix_index(const Dim *var, const Dim *const *index, size_t n, cons
 
 static Expr *expand_read(void *arg, Expr *expr) {
     const Expand *expand = arg;
-    if (expr->kind != EXPR_TEMP || expr->temp != expand->temp || expr->n_index == expr->temp->rank) {
+    if (expr->kind != EXPR_TEMP || expr->temp != expand->temp ||
+        expr->n_index == expr->temp->rank) {
         return expr;
     }
     const Dim *index[TN_TEMP_RANK];

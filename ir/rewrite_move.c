@@ -83,8 +83,7 @@ static bool find_index(Stage *stage, const DepVec *all) {
             return false;
         }
     }
-    return stage->index != NULL &&
-           tn_stmt_visit(stage->loop->body, is_free_of_guarded, stage->buf);
+    return stage->index != NULL && tn_stmt_visit(stage->loop->body, is_free_of_guarded, stage->buf);
 }
 
 /* Whether a read at this place is the only user of the loops around it that are not listed. */
@@ -177,8 +176,7 @@ static Stmt *build_fill(Stage *stage) {
             tn_dim_subst(ctx, stage->index[d], stage->vars, stage->fresh, (size_t)stage->n_vars);
     }
     stage->local = tn_kernel_buf(kernel, BUF_LOCAL, stage->buf->dtype, stage->n_vars, sizes);
-    *hole = tn_stmt_store(kernel, stage->local, stage->fresh,
-                          tn_expr_load(ctx, stage->buf, index));
+    *hole = tn_stmt_store(kernel, stage->local, stage->fresh, tn_expr_load(ctx, stage->buf, index));
     return first;
 }
 
@@ -265,8 +263,7 @@ static bool can_hoist(Kernel *kernel, const Stmt *loop, const Stmt *stmt) {
     }
     tn_dep_accesses(kernel, loop->body, &all);
     Hoist hoist = {kernel->ctx, loop, &all, surely_runs(kernel->ctx, loop)};
-    return count_writes(&all, stmt->temp) == 1 &&
-           tn_dep_private(kernel, loop, &all, stmt->temp) &&
+    return count_writes(&all, stmt->temp) == 1 && tn_dep_private(kernel, loop, &all, stmt->temp) &&
            tn_expr_visit(stmt->value, is_invariant, &hoist);
 }
 
