@@ -7,6 +7,7 @@ Graph *tn_graph_new(Ctx *ctx, const char *name) {
     Graph *graph = TN_NEW(&ctx->arena, Graph);
     graph->ctx = ctx;
     graph->name = tn_sv_dup(&ctx->arena, tn_sv(name != NULL ? name : ""));
+    tn_dim_const(ctx, 0); /* there is a dim table even when all values are scalars */
     return graph;
 }
 
