@@ -42,6 +42,9 @@ foreach(source ${programs})
     set_target_properties(${name} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${CMOCKA_INCLUDE})
+    if(name MATCHES "^test_tools_")
+        target_link_libraries(${name} PRIVATE tenon_tools)
+    endif()
     target_link_libraries(${name} PRIVATE ${support_library} tenon_static tenon_flags
         ${CMOCKA_LIBRARY} m)
     tenon_test(${source} ${name})

@@ -33,10 +33,12 @@ static int run(const tn_model *model) {
         return 1;
     }
     int bad = tn_session_run(session, &input, 1, &output, 1) != TN_OK;
-    if (bad)
+    if (bad) {
         fprintf(stderr, "build_graph: %s\n", tn_session_error(session));
-    for (int i = 0; i < 4 && !bad; i++)
+    }
+    for (int i = 0; i < 4 && !bad; i++) {
         printf("%g xor %g = %g\n", (double)x[i][0], (double)x[i][1], (double)y[i]);
+    }
     tn_session_destroy(session);
     return bad;
 }
@@ -44,13 +46,16 @@ static int run(const tn_model *model) {
 int main(void) {
     tn_compiler *compiler = tn_compiler_create();
     tn_model *model = NULL;
-    if (!compiler)
+    if (!compiler) {
         return 1;
-    if (tn_compile_jit(compiler, build(compiler), &model) != TN_OK)
+    }
+    if (tn_compile_jit(compiler, build(compiler), &model) != TN_OK) {
         fputs(tn_compiler_messages(compiler), stderr);
+    }
     tn_compiler_destroy(compiler);
-    if (!model)
+    if (!model) {
         return 1;
+    }
     int bad = run(model);
     tn_model_close(model);
     return bad;

@@ -15,8 +15,9 @@ static int npy_load(const char *path, tn_tensor *tensor) {
     unsigned char start[10];
     char header[65536];
     FILE *file = fopen(path, "rb");
-    if (!file)
+    if (!file) {
         return -1;
+    }
     size_t bytes = (size_t)tn_tensor_count(tensor) * tn_dtype_size(tensor->dtype);
     int ok = fread(start, 1, sizeof start, file) == sizeof start &&
              memcmp(start, "\x93NUMPY\x01", 7) == 0;

@@ -27,10 +27,12 @@ static int get_memory(tn_tensor *tensor) {
 
 static int make_input(const tn_io_desc *io, const char *path, tn_tensor *tensor) {
     *tensor = (tn_tensor){.dtype = io->dtype, .rank = io->rank};
-    for (int i = 0; i < io->rank; i++)
+    for (int i = 0; i < io->rank; i++) {
         tensor->dims[i] = io->dims[i] < 0 ? 1 : io->dims[i];
-    if (get_memory(tensor) != 0)
+    }
+    if (get_memory(tensor) != 0) {
         return fail("out of memory");
+    }
     if (path && npy_load(path, tensor) != 0) {
         fprintf(stderr, "run_so: %s: not an array of the size of input '%s'\n", path, io->name);
         return 1;
@@ -41,27 +43,34 @@ static int make_input(const tn_io_desc *io, const char *path, tn_tensor *tensor)
 static void print_output(const tn_io_desc *io, const tn_tensor *tensor) {
     int64_t count = tn_tensor_count(tensor);
     printf("%s: %s[", io->name, tn_dtype_name(tensor->dtype));
-    for (int i = 0; i < tensor->rank; i++)
+    for (int i = 0; i < tensor->rank; i++) {
         printf(i ? ",%lld" : "%lld", (long long)tensor->dims[i]);
+    }
     printf("]");
-    for (int64_t i = 0; tensor->dtype == TN_F32 && i < count && i < 10; i++)
+    for (int64_t i = 0; tensor->dtype == TN_F32 && i < count && i < 10; i++) {
         printf(" %g", (double)((const float *)tensor->data)[i]);
+    }
     printf(count > 10 ? " ...\n" : "\n");
 }
 
 static int run(tn_session *session, const tn_entry_desc *entry, int argc, char **argv) {
     tn_tensor inputs[MAX_TENSORS] = {{0}}, outputs[MAX_TENSORS] = {{0}};
     int bad = 0;
-    for (int i = 0; i < entry->n_inputs && !bad; i++)
+    for (int i = 0; i < entry->n_inputs && !bad; i++) {
         bad = make_input(&entry->inputs[i], i < argc ? argv[i] : NULL, &inputs[i]);
-    if (!bad && tn_session_plan(session, inputs, entry->n_inputs, outputs, entry->n_outputs))
+    }
+    if (!bad && tn_session_plan(session, inputs, entry->n_inputs, outputs, entry->n_outputs)) {
         bad = fail(tn_session_error(session));
-    for (int i = 0; i < entry->n_outputs && !bad; i++)
+    }
+    for (int i = 0; i < entry->n_outputs && !bad; i++) {
         bad = get_memory(&outputs[i]);
-    if (!bad && tn_session_run(session, inputs, entry->n_inputs, outputs, entry->n_outputs))
+    }
+    if (!bad && tn_session_run(session, inputs, entry->n_inputs, outputs, entry->n_outputs)) {
         bad = fail(tn_session_error(session));
-    for (int i = 0; i < entry->n_outputs && !bad; i++)
+    }
+    for (int i = 0; i < entry->n_outputs && !bad; i++) {
         print_output(&entry->outputs[i], &outputs[i]);
+    }
     for (int i = 0; i < MAX_TENSORS; i++) {
         free(inputs[i].data);
         free(outputs[i].data);
@@ -73,10 +82,12 @@ int main(int argc, char **argv) {
     char error[512];
     tn_model *model;
     tn_session *session;
-    if (argc < 2)
+    if (argc < 2) {
         return fail("usage: run_so MODEL.so [INPUT.npy ...]");
-    if (tn_model_open(argv[1], &model, error, sizeof error) != TN_OK)
+    }
+    if (tn_model_open(argv[1], &model, error, sizeof error) != TN_OK) {
         return fail(error);
+    }
     const tn_entry_desc *entry = &tn_model_describe(model)->entries[0];
     int bad = 1;
     if (entry->n_inputs > MAX_TENSORS || entry->n_outputs > MAX_TENSORS) {

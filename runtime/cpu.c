@@ -56,8 +56,9 @@ enum { N_CPU_ROWS = sizeof cpu_rows / sizeof cpu_rows[0] };
 #if defined(__x86_64__)
 static uint32_t saved_state(void) {
     unsigned regs[4];
-    if (!__get_cpuid(1, &regs[0], &regs[1], &regs[2], &regs[3]) || !(regs[REG_ECX] >> 27 & 1))
+    if (!__get_cpuid(1, &regs[0], &regs[1], &regs[2], &regs[3]) || !(regs[REG_ECX] >> 27 & 1)) {
         return 0; /* no OSXSAVE: the system saves SSE registers only */
+    }
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
@@ -65,8 +66,9 @@ static uint32_t saved_state(void) {
 
 static bool row_present(const CpuRow *row, uint32_t state) {
     unsigned regs[4] = {0};
-    if (!__get_cpuid_count(row->leaf, row->subleaf, &regs[0], &regs[1], &regs[2], &regs[3]))
+    if (!__get_cpuid_count(row->leaf, row->subleaf, &regs[0], &regs[1], &regs[2], &regs[3])) {
         return false;
+    }
     return (regs[row->reg] >> row->bit & 1) && (state & row->state) == row->state;
 }
 #else
@@ -84,8 +86,9 @@ uint32_t tn_cpu_features(void) {
     uint32_t have = ~0u, known = 0, state = saved_state();
     for (size_t i = 0; i < N_CPU_ROWS; i++) {
         known |= cpu_rows[i].feature;
-        if (!row_present(&cpu_rows[i], state))
+        if (!row_present(&cpu_rows[i], state)) {
             have &= ~cpu_rows[i].feature;
+        }
     }
     return have & known;
 }
@@ -97,21 +100,23 @@ void tn_cpu_missing(uint32_t needed, uint32_t have, char *text, size_t size) {
     for (size_t i = 0; i < N_CPU_ROWS; i++) {
         const CpuRow *row = &cpu_rows[i];
         known |= row->feature;
-        if (!(lacking & row->feature) || row_present(row, state) || used >= size)
+        if (!(lacking & row->feature) || row_present(row, state) || used >= size) {
             continue;
+        }
         int n = snprintf(text + used, size - used, "%s%s", used ? ", " : "", row->name);
         used += n > 0 ? (size_t)n : 0;
     }
-    if ((lacking & ~known) != 0 && used < size)
+    if ((lacking & ~known) != 0 && used < size) {
         snprintf(text + used, size - used, "%sfeatures 0x%x unknown to this runtime",
                  used ? ", " : "", (unsigned)(lacking & ~known));
+    }
 }
 
 int32_t tn_cpu_cores(void) {
     cpu_set_t set;
     CPU_ZERO(&set);
     long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                          : sysconf(_SC_NPROCESSORS_ONLN);
+                                                         : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > RT_MAX_THREADS ? RT_MAX_THREADS : (int32_t)n;
 }
 

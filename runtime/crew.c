@@ -45,8 +45,9 @@ void tn_crew_init(Crew *crew) {
 
 void tn_crew_free(Crew *crew) {
     /* In a forked child the workers do not exist: joining them would never end. */
-    if (crew->pid == getpid())
+    if (crew->pid == getpid()) {
         tn_pool_destroy(crew->pool);
+    }
     crew->pool = NULL;
 }
 
@@ -59,25 +60,30 @@ static void *probe_main(void *arg) {
 /* Whether the system gives us `n` more threads, all alive at once. */
 static bool can_create(int32_t n) {
     pthread_t *threads = malloc((size_t)n * sizeof *threads);
-    if (!threads)
+    if (!threads) {
         return false;
+    }
     Gate gate;
     tn_gate_init(&gate);
     int32_t made = 0;
-    while (made < n && pthread_create(&threads[made], NULL, probe_main, &gate) == 0)
+    while (made < n && pthread_create(&threads[made], NULL, probe_main, &gate) == 0) {
         made++;
+    }
     tn_gate_open(&gate);
-    for (int32_t i = 0; i < made; i++)
+    for (int32_t i = 0; i < made; i++) {
         pthread_join(threads[i], NULL);
+    }
     free(threads);
     return made == n;
 }
 
 static bool openmp_usable(Crew *crew, int32_t n_threads) {
-    if (getpid() != home_pid)
+    if (getpid() != home_pid) {
         return false;
-    if (crew->probed >= n_threads)
+    }
+    if (crew->probed >= n_threads) {
         return true;
+    }
     if (crew->probed < 0 || !can_create(n_threads - 1)) {
         crew->probed = -1; /* do not try again: the pool has what could be had */
         return false;
@@ -114,8 +120,9 @@ static void no_work(void *arg, int32_t thread, int32_t n_threads) {
 /* After a fork only the forking thread is left, and a lock may be held for ever. */
 static void check_fork(Crew *crew) {
     pid_t pid = getpid();
-    if (crew->pid == pid)
+    if (crew->pid == pid) {
         return;
+    }
     crew->pid = pid;
     crew->pool = NULL; /* its memory is lost, a few hundred bytes */
     crew->pool_for = 0;
@@ -126,8 +133,9 @@ static void check_fork(Crew *crew) {
 }
 
 static void make_pool(Crew *crew, int32_t n_threads) {
-    if (crew->pool && crew->pool_for == n_threads)
+    if (crew->pool && crew->pool_for == n_threads) {
         return;
+    }
     tn_pool_destroy(crew->pool);
     crew->pool = tn_pool_create(n_threads);
     crew->pool_for = n_threads;
@@ -136,13 +144,15 @@ static void make_pool(Crew *crew, int32_t n_threads) {
 void tn_crew_prepare(Crew *crew, int32_t n_threads) {
     check_fork(crew);
     crew->team.crowded = n_threads > tn_cpu_cores();
-    if (n_threads <= 1 || crew->callers.parallel)
+    if (n_threads <= 1 || crew->callers.parallel) {
         return;
+    }
     int32_t known = crew->probed;
-    if (!openmp_usable(crew, n_threads))
+    if (!openmp_usable(crew, n_threads)) {
         make_pool(crew, n_threads);
-    else if (known < n_threads)
+    } else if (known < n_threads) {
         openmp_run(n_threads, no_work, NULL); /* starts the threads now, not in the run */
+    }
 }
 
 void tn_crew_run(Crew *crew, int32_t n_threads, CrewBody *body, void *arg) {
@@ -158,9 +168,10 @@ void tn_crew_run(Crew *crew, int32_t n_threads, CrewBody *body, void *arg) {
             return;
         }
         make_pool(crew, n_threads);
-        if (crew->pool)
+        if (crew->pool) {
             tn_pool_run(crew->pool, crew_body, &job);
-        else
+        } else {
             crew_body(&job, 0, 1);
+        }
     }
 }

@@ -23,26 +23,30 @@ tn_status tn_rt_fail(ErrorText error, tn_status status, const char *format, ...)
 uint64_t tn_rt_hash(const void *bytes, size_t size) {
     const unsigned char *p = bytes;
     uint64_t hash = 0xcbf29ce484222325ull;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         hash = (hash ^ p[i]) * 0x100000001b3ull;
+    }
     return hash;
 }
 
 tn_status tn_desc_check(uint32_t abi_version, uint32_t desc_size, uint32_t cpu_features,
                         const char *what, ErrorText error) {
-    if (abi_version != TN_ABI_VERSION)
+    if (abi_version != TN_ABI_VERSION) {
         return tn_rt_fail(error, TN_UNSUPPORTED,
                           "%s: made for ABI version %u, this runtime has version %d; compile the "
                           "model again",
                           what, (unsigned)abi_version, TN_ABI_VERSION);
-    if (desc_size != sizeof(tn_model_desc))
+    }
+    if (desc_size != sizeof(tn_model_desc)) {
         return tn_rt_fail(error, TN_BAD_INPUT,
                           "%s: not a Tenon model: its describing table has %u bytes instead of %zu",
                           what, (unsigned)desc_size, sizeof(tn_model_desc));
+    }
     char missing[256];
     uint32_t have = tn_cpu_features();
-    if ((cpu_features & ~have) == 0)
+    if ((cpu_features & ~have) == 0) {
         return TN_OK;
+    }
     tn_cpu_missing(cpu_features, have, missing, sizeof missing);
     return tn_rt_fail(error, TN_UNSUPPORTED, "%s: this model needs %s; this processor lacks %s",
                       what, missing, strchr(missing, ',') ? "them" : "it");
@@ -55,37 +59,42 @@ static bool entry_ok(const tn_entry_desc *entry) {
 }
 
 static tn_status table_check(const tn_model_desc *desc, const char *what, ErrorText error) {
-    tn_status status = tn_desc_check(desc->abi_version, desc->desc_size, desc->cpu_features, what,
-                                     error);
-    if (status != TN_OK)
+    tn_status status =
+        tn_desc_check(desc->abi_version, desc->desc_size, desc->cpu_features, what, error);
+    if (status != TN_OK) {
         return status;
+    }
     bool ok = desc->n_entries > 0 && desc->entries && desc->n_symbols >= 0 && desc->n_state >= 0;
-    for (int32_t i = 0; ok && i < desc->n_entries; i++)
+    for (int32_t i = 0; ok && i < desc->n_entries; i++) {
         ok = entry_ok(&desc->entries[i]);
-    return ok ? TN_OK
-              : tn_rt_fail(error, TN_BAD_INPUT, "%s: damaged describing table", what);
+    }
+    return ok ? TN_OK : tn_rt_fail(error, TN_BAD_INPUT, "%s: damaged describing table", what);
 }
 
 static tn_status weights_check(const tn_model_desc *desc, const void *weights, size_t bytes,
                                const char *what, ErrorText error) {
-    if (!weights)
+    if (!weights) {
         return tn_rt_fail(error, TN_BAD_INPUT,
                           "%s: its %llu bytes of weights are not in the model; give them when "
                           "opening it",
                           what, (unsigned long long)desc->weight_bytes);
-    if (bytes != desc->weight_bytes)
+    }
+    if (bytes != desc->weight_bytes) {
         return tn_rt_fail(error, TN_BAD_INPUT, "%s: %zu bytes of weights given, %llu expected",
                           what, bytes, (unsigned long long)desc->weight_bytes);
-    if ((uintptr_t)weights % RT_ALIGN != 0)
+    }
+    if ((uintptr_t)weights % RT_ALIGN != 0) {
         return tn_rt_fail(error, TN_BAD_INPUT, "%s: weights must be aligned to %d bytes", what,
                           RT_ALIGN);
+    }
     return TN_OK;
 }
 
 static tn_status hash_check(const tn_model_desc *desc, const void *weights, size_t bytes,
                             const char *what, ErrorText error) {
-    if (desc->weight_hash == 0 || tn_rt_hash(weights, bytes) == desc->weight_hash)
+    if (desc->weight_hash == 0 || tn_rt_hash(weights, bytes) == desc->weight_hash) {
         return TN_OK;
+    }
     return tn_rt_fail(error, TN_BAD_INPUT, "%s: these weights belong to another model", what);
 }
 
@@ -104,15 +113,19 @@ static tn_status make_model(const Opening *from, tn_model **out, ErrorText error
     const tn_model_desc *desc = from->desc;
     tn_status status = table_check(desc, from->what, error);
     bool external = status == TN_OK && !desc->weights && desc->weight_bytes > 0;
-    if (external)
+    if (external) {
         status = weights_check(desc, from->weights, from->weight_bytes, from->what, error);
-    if (external && status == TN_OK && !from->trusted)
+    }
+    if (external && status == TN_OK && !from->trusted) {
         status = hash_check(desc, from->weights, from->weight_bytes, from->what, error);
-    if (status != TN_OK)
+    }
+    if (status != TN_OK) {
         return status;
+    }
     tn_model *model = calloc(1, sizeof *model);
-    if (!model)
+    if (!model) {
         return tn_rt_fail(error, TN_LIMIT, "%s: out of memory", from->what);
+    }
     model->desc = desc;
     model->weights = external ? from->weights : desc->weights;
     model->release = from->release;
@@ -127,12 +140,14 @@ static void release_library(void *handle) {
 
 /* dlopen looks names without a slash up along the library path: never wanted here. */
 static void *load_library(const char *path) {
-    if (strchr(path, '/'))
+    if (strchr(path, '/')) {
         return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
     size_t size = strlen(path) + 3;
     char *local = malloc(size);
-    if (!local)
+    if (!local) {
         return NULL;
+    }
     snprintf(local, size, "./%s", path);
     void *handle = dlopen(local, RTLD_NOW | RTLD_LOCAL);
     free(local);
@@ -147,16 +162,20 @@ static tn_status open_library(const char *path, const ElfModel *probe, tn_model 
         return tn_rt_fail(error, TN_BAD_INPUT, "%s: cannot load: %s", path,
                           why ? why : "out of memory");
     }
-    Opening from = {.desc = dlsym(handle, probe->symbol), .what = path,
-                    .release = release_library, .owner = handle};
+    Opening from = {.desc = dlsym(handle, probe->symbol),
+                    .what = path,
+                    .release = release_library,
+                    .owner = handle};
     tn_status status;
-    if (from.desc)
+    if (from.desc) {
         status = make_model(&from, out, error);
-    else
+    } else {
         status = tn_rt_fail(error, TN_BAD_INPUT, "%s: not a Tenon model: '%s' cannot be found",
                             path, probe->symbol);
-    if (status != TN_OK)
+    }
+    if (status != TN_OK) {
         dlclose(handle);
+    }
     return status;
 }
 
@@ -164,21 +183,25 @@ tn_status tn_model_open(const char *path, tn_model **out, char *error, size_t er
     ErrorText text = {error, error_size};
     ElfModel probe = {.symbol = ""};
     tn_rt_fail(text, TN_OK, "%s", "");
-    if (!out)
+    if (!out) {
         return tn_rt_fail(text, TN_USAGE, "tn_model_open: no place for the model");
+    }
     *out = NULL;
-    if (!path)
+    if (!path) {
         return tn_rt_fail(text, TN_USAGE, "tn_model_open: no path");
+    }
     tn_status status = tn_elf_probe(path, &probe, text);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = tn_desc_check(probe.abi_version, probe.desc_size, probe.cpu_features, path, text);
+    }
     return status == TN_OK ? open_library(path, &probe, out, text) : status;
 }
 
 static tn_status from_table(Opening *from, tn_model **out, ErrorText text) {
     tn_rt_fail(text, TN_OK, "%s", "");
-    if (!out || !from->desc)
+    if (!out || !from->desc) {
         return tn_rt_fail(text, TN_USAGE, "no model, or no place for it");
+    }
     *out = NULL;
     /* The name lies beyond the fields that an unknown version is known to have. */
     bool known = from->desc->abi_version == TN_ABI_VERSION;
@@ -195,19 +218,25 @@ tn_status tn_model_from_desc(const tn_model_desc *desc, const void *weights, siz
 tn_status tn_model_adopt(const tn_model_desc *desc, const void *weights, size_t weight_bytes,
                          void (*release)(void *owner), void *owner, tn_model **out, char *error,
                          size_t error_size) {
-    Opening from = {.desc = desc, .weights = weights, .weight_bytes = weight_bytes,
-                    .trusted = true, .release = release, .owner = owner};
+    Opening from = {.desc = desc,
+                    .weights = weights,
+                    .weight_bytes = weight_bytes,
+                    .trusted = true,
+                    .release = release,
+                    .owner = owner};
     return from_table(&from, out, (ErrorText){error, error_size});
 }
 
 void tn_model_close(tn_model *model) {
-    if (!model)
+    if (!model) {
         return;
+    }
     void (*release)(void *owner) = model->release;
     void *owner = model->owner;
     free(model);
-    if (release)
+    if (release) {
         release(owner);
+    }
 }
 
 const tn_model_desc *tn_model_describe(const tn_model *model) {

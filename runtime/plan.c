@@ -15,15 +15,17 @@ enum { HUGE_PAGE = 2 << 20 };
 
 size_t tn_plan_key_bytes(const tn_entry_desc *entry) {
     size_t bytes = sizeof(int64_t);
-    for (int32_t i = 0; i < entry->n_inputs; i++)
+    for (int32_t i = 0; i < entry->n_inputs; i++) {
         bytes += (size_t)entry->inputs[i].rank * sizeof(int64_t) +
                  RT_CONTENT_MAX * tn_dtype_size(entry->inputs[i].dtype);
+    }
     return bytes;
 }
 
 static unsigned char *put(unsigned char *to, const void *bytes, size_t size) {
-    if (size > 0)
+    if (size > 0) {
         memcpy(to, bytes, size);
+    }
     return to + size;
 }
 
@@ -34,8 +36,9 @@ static size_t make_key(unsigned char *key, const tn_tensor *inputs, int32_t n_in
     for (int32_t i = 0; i < n_inputs; i++) {
         const tn_tensor *t = &inputs[i];
         to = put(to, t->dims, (size_t)t->rank * sizeof t->dims[0]);
-        if (tn_decides_shapes(t))
+        if (tn_decides_shapes(t)) {
             to = put(to, t->data, (size_t)tn_tensor_count(t) * tn_dtype_size(t->dtype));
+        }
     }
     return (size_t)(to - key);
 }
@@ -48,11 +51,13 @@ static bool machine_holds(uint64_t bytes) {
 
 static tn_status grow_arena(tn_session *session, int64_t bytes) {
     ErrorText error = tn_session_text(session);
-    if (bytes < 0)
+    if (bytes < 0) {
         return tn_rt_fail(error, TN_LIMIT, "the memory needed does not fit 64 bits");
+    }
     size_t size = (size_t)bytes > 0 ? (size_t)bytes : RT_ALIGN;
-    if (size <= session->arena_capacity)
+    if (size <= session->arena_capacity) {
         return TN_OK;
+    }
     size_t align = size >= HUGE_PAGE ? HUGE_PAGE : RT_ALIGN;
     free(session->arena);
     session->arena = NULL;
@@ -60,10 +65,12 @@ static tn_status grow_arena(tn_session *session, int64_t bytes) {
     bool fits = size <= SIZE_MAX - align && machine_holds(size);
     size_t rounded = fits ? (size + align - 1) / align * align : 0;
     session->arena = fits ? aligned_alloc(align, rounded) : NULL;
-    if (!session->arena)
+    if (!session->arena) {
         return tn_rt_fail(error, TN_LIMIT, "cannot get %zu bytes of scratch memory", size);
-    if (align == HUGE_PAGE)
+    }
+    if (align == HUGE_PAGE) {
         madvise(session->arena, rounded, MADV_HUGEPAGE); /* a wish; refusal does no harm */
+    }
     session->arena_capacity = rounded;
     return TN_OK;
 }
@@ -71,43 +78,54 @@ static tn_status grow_arena(tn_session *session, int64_t bytes) {
 static tn_status check_plan(tn_session *session) {
     ErrorText error = tn_session_text(session);
     const int64_t *plan = session->plan;
-    if (plan[1] != session->n_outdims)
-        return tn_rt_fail(error, TN_INTERNAL, "the model planned %lld dims for its outputs, "
-                          "expected %d", (long long)plan[1], (int)session->n_outdims);
-    for (int32_t i = 0; i < session->n_outdims; i++)
-        if (plan[2 + i] < 0)
+    if (plan[1] != session->n_outdims) {
+        return tn_rt_fail(error, TN_INTERNAL,
+                          "the model planned %lld dims for its outputs, "
+                          "expected %d",
+                          (long long)plan[1], (int)session->n_outdims);
+    }
+    for (int32_t i = 0; i < session->n_outdims; i++) {
+        if (plan[2 + i] < 0) {
             return tn_rt_fail(error, TN_LIMIT, "a dimension of an output does not fit 64 bits");
+        }
+    }
     return grow_arena(session, plan[0]);
 }
 
 static tn_status make_plan(tn_session *session, const tn_tensor *inputs, int32_t n_threads) {
     const tn_entry_desc *entry = session->entry;
     int32_t failed = entry->plan(inputs, n_threads, session->plan);
-    if (failed > 0 && failed <= entry->n_checks)
+    if (failed > 0 && failed <= entry->n_checks) {
         return tn_rt_fail(tn_session_text(session), TN_BAD_INPUT, "%s", entry->checks[failed - 1]);
-    if (failed != 0)
+    }
+    if (failed != 0) {
         return tn_rt_fail(tn_session_text(session), TN_LIMIT,
                           "sizes of these inputs do not fit 64 bits");
+    }
     tn_status status = check_plan(session);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         tn_crew_prepare(&session->crew, n_threads);
+    }
     return status;
 }
 
 tn_status tn_plan_update(tn_session *session, const tn_tensor *inputs, int32_t n_inputs) {
     tn_status status = tn_check_inputs(session->model->desc, session->entry, inputs, n_inputs,
                                        session->symbols, tn_session_text(session));
-    if (status != TN_OK)
+    if (status != TN_OK) {
         return status;
+    }
     int32_t n_threads = session->n_threads;
     size_t size = make_key(session->new_key, inputs, n_inputs, n_threads);
     if (session->planned && size == session->key_size &&
-        memcmp(session->key, session->new_key, size) == 0)
+        memcmp(session->key, session->new_key, size) == 0) {
         return TN_OK;
+    }
     session->planned = false;
     status = make_plan(session, inputs, n_threads);
-    if (status != TN_OK)
+    if (status != TN_OK) {
         return status;
+    }
     unsigned char *old = session->key;
     session->key = session->new_key;
     session->new_key = old;

@@ -32,11 +32,13 @@ static void *worker_main(void *arg) {
     Pool *pool = worker->pool;
     for (unsigned phase = 0;; phase++) {
         tn_gate_wait(&pool->start, phase, pool->crowded);
-        if (atomic_load(&pool->quit))
+        if (atomic_load(&pool->quit)) {
             return NULL;
+        }
         pool->body(pool->arg, worker->number, pool->n_threads);
-        if (atomic_fetch_sub(&pool->running, 1) == 1)
+        if (atomic_fetch_sub(&pool->running, 1) == 1) {
             tn_gate_open(&pool->done);
+        }
     }
 }
 
@@ -48,8 +50,9 @@ static void start_workers(Pool *pool, int32_t n_threads) {
     for (int32_t i = 1; i < n_threads; i++) {
         struct Worker *worker = &pool->workers[i - 1];
         *worker = (struct Worker){.pool = pool, .number = i};
-        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
             break;
+        }
         pool->n_threads = i + 1; /* read by workers only after the first gate opens */
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -57,8 +60,9 @@ static void start_workers(Pool *pool, int32_t n_threads) {
 
 Pool *tn_pool_create(int32_t n_threads) {
     Pool *pool = calloc(1, sizeof *pool);
-    if (!pool)
+    if (!pool) {
         return NULL;
+    }
     pool->workers = calloc((size_t)n_threads, sizeof *pool->workers);
     if (!pool->workers) {
         free(pool);
@@ -73,12 +77,14 @@ Pool *tn_pool_create(int32_t n_threads) {
 }
 
 void tn_pool_destroy(Pool *pool) {
-    if (!pool)
+    if (!pool) {
         return;
+    }
     atomic_store(&pool->quit, true);
     tn_gate_open(&pool->start);
-    for (int32_t i = 1; i < pool->n_threads; i++)
+    for (int32_t i = 1; i < pool->n_threads; i++) {
         pthread_join(pool->workers[i - 1].thread, NULL);
+    }
     free(pool->workers);
     free(pool);
 }

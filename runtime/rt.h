@@ -80,8 +80,8 @@ tn_status tn_check_inputs(const tn_model_desc *desc, const tn_entry_desc *entry,
                           const tn_tensor *inputs, int32_t n_inputs, SymbolTable symbols,
                           ErrorText error);
 /* `dims` holds the planned dims of all outputs, flattened. */
-tn_status tn_check_outputs(const tn_entry_desc *entry, const tn_tensor *outputs,
-                           int32_t n_outputs, const int64_t *dims, ErrorText error);
+tn_status tn_check_outputs(const tn_entry_desc *entry, const tn_tensor *outputs, int32_t n_outputs,
+                           const int64_t *dims, ErrorText error);
 /* Whether the values of this input may decide shapes: integer, at most RT_CONTENT_MAX. */
 bool tn_decides_shapes(const tn_tensor *tensor);
 

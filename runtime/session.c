@@ -11,9 +11,11 @@
 #include <time.h>
 
 static const tn_entry_desc *find_entry(const tn_model_desc *desc, const char *name) {
-    for (int32_t i = 0; i < desc->n_entries; i++)
-        if (strcmp(desc->entries[i].name, name) == 0)
+    for (int32_t i = 0; i < desc->n_entries; i++) {
+        if (strcmp(desc->entries[i].name, name) == 0) {
             return &desc->entries[i];
+        }
+    }
     return NULL;
 }
 
@@ -22,17 +24,20 @@ static tn_status entry_error(const tn_model_desc *desc, const char *name, ErrorT
     for (int32_t i = 0; i < desc->n_entries; i++) {
         size_t used = strlen(list);
         const char *entry = desc->entries[i].name;
-        if (used + strlen(entry) + 3 < sizeof list)
+        if (used + strlen(entry) + 3 < sizeof list) {
             strcat(strcat(list, i ? ", " : ""), entry);
+        }
     }
     return tn_rt_fail(error, TN_BAD_INPUT, "no entry '%s'; the model has: %s", name, list);
 }
 
 static bool ranks_ok(const tn_io_desc *io, int32_t n) {
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         if (io[i].rank < 0 || io[i].rank > TN_MAX_RANK || !io[i].name ||
-            (io[i].rank > 0 && !io[i].dims))
+            (io[i].rank > 0 && !io[i].dims)) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -52,11 +57,11 @@ static bool get_memory(tn_session *session) {
     session->in = get((size_t)entry->n_inputs, sizeof(void *));
     session->out = get((size_t)entry->n_outputs, sizeof(void *));
     size_t state = ((size_t)desc->state_bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
-    if (state > 0 && (session->state = aligned_alloc(RT_ALIGN, state)) != NULL)
+    if (state > 0 && (session->state = aligned_alloc(RT_ALIGN, state)) != NULL) {
         memset(session->state, 0, state);
+    }
     return session->plan && session->key && session->new_key && session->symbols.values &&
-           session->symbols.owners && session->in && session->out &&
-           (state == 0 || session->state);
+           session->symbols.owners && session->in && session->out && (state == 0 || session->state);
 }
 
 static void fill_run(tn_session *session) {
@@ -69,19 +74,23 @@ static void fill_run(tn_session *session) {
                             .team = &session->crew.team};
 }
 
-static tn_status make_session(const tn_model *model, const tn_entry_desc *entry,
-                              tn_session **out, ErrorText error) {
+static tn_status make_session(const tn_model *model, const tn_entry_desc *entry, tn_session **out,
+                              ErrorText error) {
     int64_t n_outdims = 0;
-    if (!ranks_ok(entry->inputs, entry->n_inputs) || !ranks_ok(entry->outputs, entry->n_outputs))
+    if (!ranks_ok(entry->inputs, entry->n_inputs) || !ranks_ok(entry->outputs, entry->n_outputs)) {
         return tn_rt_fail(error, TN_BAD_INPUT, "entry '%s': damaged description", entry->name);
-    for (int32_t i = 0; i < entry->n_outputs; i++)
+    }
+    for (int32_t i = 0; i < entry->n_outputs; i++) {
         n_outdims += entry->outputs[i].rank;
-    if (n_outdims > entry->n_plan - 2)
+    }
+    if (n_outdims > entry->n_plan - 2) {
         return tn_rt_fail(error, TN_BAD_INPUT, "entry '%s': damaged description", entry->name);
+    }
     /* The team inside is aligned to cache lines. */
     tn_session *session = aligned_alloc(_Alignof(tn_session), sizeof *session);
-    if (!session)
+    if (!session) {
         return tn_rt_fail(error, TN_LIMIT, "out of memory");
+    }
     memset(session, 0, sizeof *session);
     session->model = model;
     session->entry = entry;
@@ -97,12 +106,13 @@ static tn_status make_session(const tn_model *model, const tn_entry_desc *entry,
     return TN_OK;
 }
 
-tn_status tn_session_create(const tn_model *model, const char *entry, tn_session **out,
-                            char *error, size_t error_size) {
+tn_status tn_session_create(const tn_model *model, const char *entry, tn_session **out, char *error,
+                            size_t error_size) {
     ErrorText text = {error, error_size};
     tn_rt_fail(text, TN_OK, "%s", "");
-    if (!model || !out)
+    if (!model || !out) {
         return tn_rt_fail(text, TN_USAGE, "tn_session_create: no model, or no place");
+    }
     *out = NULL;
     const char *name = entry ? entry : "infer";
     const tn_entry_desc *found = find_entry(model->desc, name);
@@ -110,8 +120,9 @@ tn_status tn_session_create(const tn_model *model, const char *entry, tn_session
 }
 
 void tn_session_destroy(tn_session *session) {
-    if (!session)
+    if (!session) {
         return;
+    }
     tn_crew_free(&session->crew);
     free(session->plan);
     free(session->key);
@@ -126,8 +137,9 @@ void tn_session_destroy(tn_session *session) {
 }
 
 void tn_session_set_threads(tn_session *session, int32_t n_threads) {
-    if (n_threads <= 0)
+    if (n_threads <= 0) {
         n_threads = tn_cpu_cores();
+    }
     session->n_threads = n_threads > RT_MAX_THREADS ? RT_MAX_THREADS : n_threads;
 }
 
@@ -144,19 +156,22 @@ tn_status tn_session_plan(tn_session *session, const tn_tensor *inputs, int32_t 
                           tn_tensor *outputs, int32_t n_outputs) {
     session->error[0] = '\0';
     tn_status status = tn_plan_update(session, inputs, n_inputs);
-    if (status != TN_OK)
+    if (status != TN_OK) {
         return status;
+    }
     const tn_entry_desc *entry = session->entry;
-    if (n_outputs != entry->n_outputs || (n_outputs > 0 && !outputs))
+    if (n_outputs != entry->n_outputs || (n_outputs > 0 && !outputs)) {
         return tn_rt_fail(tn_session_text(session), TN_BAD_INPUT,
                           "room for %d outputs given, the model has %d", (int)n_outputs,
                           (int)entry->n_outputs);
+    }
     const int64_t *dims = session->plan + 2;
     for (int32_t i = 0; i < n_outputs; i++) {
         outputs[i].dtype = entry->outputs[i].dtype;
         outputs[i].rank = entry->outputs[i].rank;
-        for (int32_t d = 0; d < outputs[i].rank; d++)
+        for (int32_t d = 0; d < outputs[i].rank; d++) {
             outputs[i].dims[d] = *dims++;
+        }
     }
     return TN_OK;
 }
@@ -166,17 +181,20 @@ static tn_status ready(tn_session *session, const tn_tensor *inputs, int32_t n_i
                        const tn_tensor *outputs, int32_t n_outputs) {
     session->error[0] = '\0';
     tn_status status = tn_plan_update(session, inputs, n_inputs);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = tn_check_outputs(session->entry, outputs, n_outputs, session->plan + 2,
                                   tn_session_text(session));
+    }
     for (int32_t i = 0; i < n_inputs && status == TN_OK; i++) {
         session->in[i] = inputs[i].data;
-        if (!inputs[i].data && tn_tensor_count(&inputs[i]) > 0)
+        if (!inputs[i].data && tn_tensor_count(&inputs[i]) > 0) {
             status = tn_rt_fail(tn_session_text(session), TN_BAD_INPUT, "input '%s': no data",
                                 session->entry->inputs[i].name);
+        }
     }
-    for (int32_t i = 0; i < n_outputs && status == TN_OK; i++)
+    for (int32_t i = 0; i < n_outputs && status == TN_OK; i++) {
         session->out[i] = outputs[i].data;
+    }
     session->run.arena = session->arena;
     return status;
 }
@@ -189,8 +207,9 @@ static void run_body(void *arg, int32_t thread, int32_t n_threads) {
 tn_status tn_session_run(tn_session *session, const tn_tensor *inputs, int32_t n_inputs,
                          const tn_tensor *outputs, int32_t n_outputs) {
     tn_status status = ready(session, inputs, n_inputs, outputs, n_outputs);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         tn_crew_run(&session->crew, session->n_threads, run_body, session);
+    }
     return status;
 }
 
@@ -214,20 +233,23 @@ static void profile_body(void *arg, int32_t thread, int32_t n_threads) {
         double start = thread == 0 ? now_ms() : 0;
         session->entry->run_kernel(&session->run, k, thread, n_threads);
         tn_team_barrier(&session->crew.team);
-        if (thread == 0)
+        if (thread == 0) {
             job->ms[k] = now_ms() - start;
+        }
     }
 }
 
 tn_status tn_session_profile(tn_session *session, const tn_tensor *inputs, int32_t n_inputs,
                              const tn_tensor *outputs, int32_t n_outputs, double *ms) {
     tn_status status = ready(session, inputs, n_inputs, outputs, n_outputs);
-    if (status == TN_OK && (!session->entry->run_kernel || !ms))
+    if (status == TN_OK && (!session->entry->run_kernel || !ms)) {
         status = tn_rt_fail(tn_session_text(session), TN_UNSUPPORTED,
                             "this model was compiled without per-kernel timing");
+    }
     ProfileJob job = {session, ms};
-    if (status == TN_OK)
+    if (status == TN_OK) {
         tn_crew_run(&session->crew, session->n_threads, profile_body, &job);
+    }
     return status;
 }
 

@@ -44,8 +44,9 @@ void tn_gate_init(Gate *gate) {
 
 void tn_gate_open(Gate *gate) {
     atomic_fetch_add(&gate->phase, 1);
-    if (atomic_load(&gate->sleepers) == 0)
+    if (atomic_load(&gate->sleepers) == 0) {
         return;
+    }
     pthread_mutex_lock(&gate->mutex);
     pthread_cond_broadcast(&gate->opened);
     pthread_mutex_unlock(&gate->mutex);
@@ -58,8 +59,9 @@ static bool opened(Gate *gate, unsigned phase) {
 static bool spin(Gate *gate, unsigned phase, int64_t until) {
     do {
         for (int i = 0; i < SPINS_PER_LOOK; i++) {
-            if (opened(gate, phase))
+            if (opened(gate, phase)) {
                 return true;
+            }
             relax();
         }
     } while (now_ns() < until);
@@ -68,8 +70,9 @@ static bool spin(Gate *gate, unsigned phase, int64_t until) {
 
 static bool yield(Gate *gate, unsigned phase, int64_t until) {
     do {
-        if (opened(gate, phase))
+        if (opened(gate, phase)) {
             return true;
+        }
         sched_yield();
     } while (now_ns() < until);
     return false;
@@ -78,20 +81,24 @@ static bool yield(Gate *gate, unsigned phase, int64_t until) {
 static void sleep_until_open(Gate *gate, unsigned phase) {
     pthread_mutex_lock(&gate->mutex);
     atomic_fetch_add(&gate->sleepers, 1);
-    while (atomic_load(&gate->phase) == phase)
+    while (atomic_load(&gate->phase) == phase) {
         pthread_cond_wait(&gate->opened, &gate->mutex);
+    }
     atomic_fetch_sub(&gate->sleepers, 1);
     pthread_mutex_unlock(&gate->mutex);
 }
 
 void tn_gate_wait(Gate *gate, unsigned phase, bool crowded) {
-    if (opened(gate, phase))
+    if (opened(gate, phase)) {
         return;
+    }
     int64_t start = now_ns();
-    if (!crowded && spin(gate, phase, start + SPIN_NS))
+    if (!crowded && spin(gate, phase, start + SPIN_NS)) {
         return;
-    if (!yield(gate, phase, start + (crowded ? CROWDED_YIELD_NS : YIELD_NS)))
+    }
+    if (!yield(gate, phase, start + (crowded ? CROWDED_YIELD_NS : YIELD_NS))) {
         sleep_until_open(gate, phase);
+    }
 }
 
 void tn_team_init(Team *team) {
@@ -104,8 +111,9 @@ void tn_team_init(Team *team) {
 void tn_team_barrier(void *arg) {
     Team *team = arg;
     int n = atomic_load_explicit(&team->n_threads, memory_order_relaxed);
-    if (n <= 1)
+    if (n <= 1) {
         return;
+    }
     /* Read before arriving: the gate cannot open without us. */
     unsigned phase = atomic_load_explicit(&team->gate.phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 == n) {

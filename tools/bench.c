@@ -37,8 +37,9 @@ static tn_status time_runs(Subject *subject, const Inputs *inputs, Figures *figu
 
 static double total_flops(const tn_entry_desc *entry) {
     double flops = 0;
-    for (int32_t k = 0; entry->kernel_flops && k < entry->n_kernels; k++)
+    for (int32_t k = 0; entry->kernel_flops && k < entry->n_kernels; k++) {
         flops += entry->kernel_flops[k];
+    }
     return flops;
 }
 
@@ -46,12 +47,13 @@ static double total_flops(const tn_entry_desc *entry) {
 static void print_json_string(const char *text) {
     putchar('"');
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\')
+        if (*c == '"' || *c == '\\') {
             printf("\\%c", *c);
-        else if (*c < 0x20)
+        } else if (*c < 0x20) {
             printf("\\u%04x", *c);
-        else
+        } else {
             putchar(*c);
+        }
     }
     putchar('"');
 }
@@ -96,13 +98,15 @@ static void print_text(const Subject *subject, const Figures *f) {
 
 static void print_kernels(const tn_entry_desc *entry, const double *ms) {
     double total = 0;
-    for (int32_t k = 0; k < entry->n_kernels; k++)
+    for (int32_t k = 0; k < entry->n_kernels; k++) {
         total += ms[k];
+    }
     printf("%10s %6s %10s  %s\n", "ms", "%", "GFLOP/s", "kernel");
-    for (int32_t k = 0; k < entry->n_kernels; k++)
+    for (int32_t k = 0; k < entry->n_kernels; k++) {
         printf("%10.4f %6.1f %10.2f  %s\n", ms[k], total > 0 ? 100 * ms[k] / total : 0,
                gflops(entry->kernel_flops ? entry->kernel_flops[k] : 0, ms[k]),
                entry->kernel_names[k]);
+    }
     printf("%10.4f %6s %10s  total\n", total, "", "");
 }
 
@@ -112,17 +116,21 @@ static double *profile(Subject *subject, const Inputs *inputs, int64_t runs) {
     double *best = calloc(n + 1, sizeof *best), *now = calloc(n + 1, sizeof *now);
     tn_status status = best && now ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
     for (int64_t i = 0; i < runs && status == TN_OK; i++) {
-        status = tn_session_profile(subject->session, inputs->tensors, inputs->n,
-                                    subject->outputs, subject->entry->n_outputs, now);
-        for (size_t k = 0; k < n && status == TN_OK; k++)
-            if (i == 0 || now[k] < best[k])
+        status = tn_session_profile(subject->session, inputs->tensors, inputs->n, subject->outputs,
+                                    subject->entry->n_outputs, now);
+        for (size_t k = 0; k < n && status == TN_OK; k++) {
+            if (i == 0 || now[k] < best[k]) {
                 best[k] = now[k];
-        if (status != TN_OK)
+            }
+        }
+        if (status != TN_OK) {
             tn_tool_error(status, "%s", tn_session_error(subject->session));
+        }
     }
     free(now);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         return best;
+    }
     free(best);
     return NULL;
 }
@@ -138,12 +146,14 @@ static tn_status measure(const Args *args, Subject *subject, const Inputs *input
         status = kernel_ms ? TN_OK : TN_UNSUPPORTED;
     }
     tn_tool_progress(NULL);
-    if (status == TN_OK && json)
+    if (status == TN_OK && json) {
         print_json(subject, figures, kernel_ms);
-    else if (status == TN_OK)
+    } else if (status == TN_OK) {
         print_text(subject, figures);
-    if (status == TN_OK && !json && kernels)
+    }
+    if (status == TN_OK && !json && kernels) {
         print_kernels(subject->entry, kernel_ms);
+    }
     free(kernel_ms);
     return status;
 }
@@ -151,22 +161,27 @@ static tn_status measure(const Args *args, Subject *subject, const Inputs *input
 tn_status tn_cmd_bench(const Args *args) {
     const char *path = tn_tool_model_name(args);
     Figures figures = {0};
-    if (!path || !tn_args_int(args, OPT_RUNS, 20, 1, 1000000, &figures.runs))
+    if (!path || !tn_args_int(args, OPT_RUNS, 20, 1, 1000000, &figures.runs)) {
         return TN_USAGE;
+    }
     Subject subject;
     Inputs inputs = {0};
     double start = tn_tool_ms();
     tn_status status = tn_subject_open(args, path, &subject);
     double opened = tn_tool_ms();
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = tn_inputs_of_entry(subject.desc, subject.entry, &inputs);
-    if (status == TN_OK)
+    }
+    if (status == TN_OK) {
         status = tn_inputs_make(&inputs, args, 0);
+    }
     double ready = tn_tool_ms();
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = tn_subject_plan(&subject, &inputs);
-    if (status == TN_OK)
+    }
+    if (status == TN_OK) {
         status = tn_subject_run(&subject, &inputs);
+    }
     if (status == TN_OK) {
         /* Opening to the first answer: neither compiling nor making inputs counts. */
         figures.load_ms = (opened - start) - subject.compile_ms + (tn_tool_ms() - ready);

@@ -56,8 +56,9 @@ static CaseResult compiler_says(const Case *c, tn_status status) {
 static double number_after(const char *text, const char *key, double fallback) {
     const char *at = strstr(text, key);
     at = at ? strchr(at, ':') : NULL;
-    if (!at)
+    if (!at) {
         return fallback;
+    }
     char *end;
     double value = strtod(at + 1, &end);
     return end != at + 1 && isfinite(value) && value >= 0 ? value : fallback;
@@ -69,8 +70,9 @@ static void read_tolerances(Case *c) {
     c->atol = 1e-7;
     snprintf(path, sizeof path, "%s/data.json", c->dir);
     FILE *file = fopen(path, "rb");
-    if (!file)
+    if (!file) {
         return;
+    }
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     c->rtol = number_after(text, "\"rtol\"", c->rtol);
@@ -89,20 +91,23 @@ static tn_status read_series(const Case *c, int set, const char *prefix, Series 
         char path[PATH_BYTES];
         snprintf(path, sizeof path, "%s/test_data_set_%d/%s_%d.pb", c->dir, set, prefix,
                  (int)out->n);
-        if (access(path, F_OK) != 0)
+        if (access(path, F_OK) != 0) {
             break;
-        tn_status status = tn_pb_read(path, &out->items[out->n], &out->names[out->n], c->reason,
-                                      CASE_REASON);
-        if (status != TN_OK)
+        }
+        tn_status status =
+            tn_pb_read(path, &out->items[out->n], &out->names[out->n], c->reason, CASE_REASON);
+        if (status != TN_OK) {
             return status;
+        }
     }
     return TN_OK;
 }
 
 static void free_series(Series *series) {
     tn_tensors_free(series->items, series->n);
-    for (int32_t i = 0; i < series->n; i++)
+    for (int32_t i = 0; i < series->n; i++) {
         free(series->names[i]);
+    }
     series->n = 0;
 }
 
@@ -114,9 +119,11 @@ static void close_model(Case *c) {
 }
 
 static void bind_small(const Case *c, const Series *in) {
-    for (int32_t i = 0; i < in->n; i++)
-        if (in->names[i][0] != '\0' && tn_tensor_count(&in->items[i]) <= BIND_ELEMENTS)
+    for (int32_t i = 0; i < in->n; i++) {
+        if (in->names[i][0] != '\0' && tn_tensor_count(&in->items[i]) <= BIND_ELEMENTS) {
             tn_compiler_bind(c->compiler, in->names[i], &in->items[i]);
+        }
+    }
 }
 
 /* Compiles the model; `in` may be NULL. */
@@ -126,14 +133,17 @@ static CaseResult compile(Case *c, int set, const Series *in) {
     close_model(c);
     c->compiled_for = set;
     c->compiler = tn_tool_compiler(c->args, &status);
-    if (!c->compiler)
+    if (!c->compiler) {
         return because(c, CASE_FAIL, "the compiler refuses its options");
-    if (in)
+    }
+    if (in) {
         bind_small(c, in);
+    }
     snprintf(path, sizeof path, "%s/model.onnx", c->dir);
     status = tn_graph_load(c->compiler, path, &c->graph);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = tn_compile_jit(c->compiler, c->graph, &c->model);
+    }
     return status == TN_OK ? CASE_OK : compiler_says(c, status);
 }
 
@@ -151,8 +161,8 @@ static CaseResult compare(const Case *c, const DataSet *set) {
         }
         if (!tn_tensor_close(got, want, c->rtol, c->atol, &at)) {
             tn_tensor_place(want, at, place, sizeof place);
-            snprintf(c->reason, CASE_REASON, "output '%.99s' %s at %s is %.9g, expected %.9g",
-                     name, b, place, tn_tensor_get(got, at), tn_tensor_get(want, at));
+            snprintf(c->reason, CASE_REASON, "output '%.99s' %s at %s is %.9g, expected %.9g", name,
+                     b, place, tn_tensor_get(got, at), tn_tensor_get(want, at));
             return CASE_FAIL;
         }
     }
@@ -160,15 +170,17 @@ static CaseResult compare(const Case *c, const DataSet *set) {
 }
 
 /* Plans and runs; `*status` is the session's, for a second try with other bindings. */
-static CaseResult run_session(const Case *c, tn_session *session, DataSet *set,
-                              tn_status *status) {
+static CaseResult run_session(const Case *c, tn_session *session, DataSet *set, tn_status *status) {
     int32_t n = set->want.n;
     *status = tn_session_plan(session, set->in.items, set->in.n, set->got, n);
-    if (*status != TN_OK)
+    if (*status != TN_OK) {
         return because(c, CASE_FAIL, tn_session_error(session));
-    for (int32_t i = 0; i < n; i++)
-        if (!tn_tensor_alloc(&set->got[i]))
+    }
+    for (int32_t i = 0; i < n; i++) {
+        if (!tn_tensor_alloc(&set->got[i])) {
             return because(c, CASE_FAIL, "no memory for the outputs");
+        }
+    }
     *status = tn_session_run(session, set->in.items, set->in.n, set->got, n);
     return *status == TN_OK ? compare(c, set) : because(c, CASE_FAIL, tn_session_error(session));
 }
@@ -179,8 +191,9 @@ static CaseResult run_set(const Case *c, DataSet *set, tn_status *status) {
     int32_t n_threads;
     tn_tool_threads(c->args, &n_threads);
     *status = tn_session_create(c->model, NULL, &session, error, sizeof error);
-    if (*status != TN_OK)
+    if (*status != TN_OK) {
         return because(c, CASE_FAIL, error);
+    }
     tn_session_set_threads(session, n_threads > 0 ? n_threads : 1);
     CaseResult result = run_session(c, session, set, status);
     tn_tensors_free(set->got, set->want.n);
@@ -193,25 +206,30 @@ static CaseResult data_unreadable(Case *c, tn_status status) {
     char said[CASE_REASON];
     snprintf(said, sizeof said, "%s", c->reason);
     CaseResult result = compile(c, -1, NULL);
-    if (result == CASE_OK)
+    if (result == CASE_OK) {
         result = because(c, status == TN_UNSUPPORTED ? CASE_UNSUPPORTED : CASE_FAIL, said);
+    }
     return result;
 }
 
 static CaseResult try_set(Case *c, int number, DataSet *set) {
     tn_status status = read_series(c, number, "input", &set->in);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = read_series(c, number, "output", &set->want);
-    if (status != TN_OK)
+    }
+    if (status != TN_OK) {
         return data_unreadable(c, status);
+    }
     CaseResult result = c->model ? CASE_OK : compile(c, number, &set->in);
-    if (result != CASE_OK)
+    if (result != CASE_OK) {
         return result;
+    }
     result = run_set(c, set, &status);
     if (status == TN_BAD_INPUT && c->compiled_for != number) {
         result = compile(c, number, &set->in);
-        if (result == CASE_OK)
+        if (result == CASE_OK) {
             result = run_set(c, set, &status);
+        }
     }
     return result;
 }
@@ -220,8 +238,9 @@ CaseResult tn_case_run(const Args *args, const char *dir, char *reason) {
     Case c = {.args = args, .dir = dir, .reason = reason};
     DataSet *set = calloc(1, sizeof *set);
     reason[0] = '\0';
-    if (!set)
+    if (!set) {
         return because(&c, CASE_FAIL, "out of memory");
+    }
     read_tolerances(&c);
     CaseResult result = set_exists(&c, 0) ? CASE_OK : because(&c, CASE_FAIL, "no test_data_set_0");
     for (int number = 0; result == CASE_OK && set_exists(&c, number); number++) {

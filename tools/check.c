@@ -46,18 +46,21 @@ static int64_t opset_of(const OnnxModel *model, StrView domain) {
     for (size_t i = 0; i < model->n_opsets; i++) {
         StrView d = model->opsets[i].domain;
         bool standard = d.len == 0 || tn_sv_is(d, "ai.onnx");
-        if (tn_sv_eq(d, domain) || (standard && (domain.len == 0 || tn_sv_is(domain, "ai.onnx"))))
+        if (tn_sv_eq(d, domain) || (standard && (domain.len == 0 || tn_sv_is(domain, "ai.onnx")))) {
             return model->opsets[i].version;
+        }
     }
     return 1;
 }
 
 static bool node_supported(const OnnxModel *model, const OnnxNode *node) {
     bool known;
-    for (size_t i = 0; i < model->n_functions; i++)
+    for (size_t i = 0; i < model->n_functions; i++) {
         if (tn_sv_eq(model->functions[i].name, node->op) &&
-            tn_sv_eq(model->functions[i].domain, node->domain))
+            tn_sv_eq(model->functions[i].domain, node->domain)) {
             return true;
+        }
+    }
     bool standard = node->domain.len == 0 || tn_sv_is(node->domain, "ai.onnx");
     return standard && tn_op_row(node->op, opset_of(model, node->domain), &known) != NULL;
 }
@@ -80,8 +83,9 @@ static void add_operators(Table *table, const OnnxModel *model) {
 
 static double dims_product(Ctx *ctx, const Type *type, const int64_t *axes, uint32_t n) {
     double product = 1;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         product *= (double)tn_dim_hint(ctx, type->dims[axes[i]]);
+    }
     return product;
 }
 
@@ -95,15 +99,17 @@ static double reduce_flops(Ctx *ctx, const Node *node) {
     double out = type_count(ctx, &node->out[0]->type);
     const Attr *contract = tn_node_attr(node, TN_ATTR_lhs_contract);
     const Attr *window = tn_node_attr(node, TN_ATTR_window);
-    if (contract)
+    if (contract) {
         return 2 * out * dims_product(ctx, in, contract->ints, contract->n);
+    }
     if (tn_node_attr(node, TN_ATTR_groups)) {
         const Type *weights = &node->in[1]->type;
         double filters = (double)tn_dim_hint(ctx, weights->dims[0]);
         return filters > 0 ? 2 * out * type_count(ctx, weights) / filters : 0;
     }
-    for (uint32_t i = 0; window && i < window->n; i++)
+    for (uint32_t i = 0; window && i < window->n; i++) {
         out *= (double)window->ints[i];
+    }
     return window ? out : type_count(ctx, in);
 }
 
@@ -120,14 +126,16 @@ static double node_flops(Ctx *ctx, const Node *node) {
 
 /* "Conv" of "Conv-11"; the primitive's name when the node comes from no operator. */
 static StrView op_name(const Node *node) {
-    if (!node->loc.op)
+    if (!node->loc.op) {
         return tn_sv(tn_op_info(node->op)->name);
+    }
     return (StrView){node->loc.op, strcspn(node->loc.op, "-")};
 }
 
 static bool same_origin(const Node *a, const Node *b) {
-    if (!a || !b || !a->loc.node || !b->loc.node || !a->loc.op || !b->loc.op)
+    if (!a || !b || !a->loc.node || !b->loc.node || !a->loc.op || !b->loc.op) {
         return a == b;
+    }
     return strcmp(a->loc.node, b->loc.node) == 0 && strcmp(a->loc.op, b->loc.op) == 0;
 }
 
@@ -141,11 +149,13 @@ static double bytes_out(Ctx *ctx, const Node *node) {
     double bytes = 0;
     for (uint32_t i = 0; i < node->n_out; i++) {
         bool leaves = node->out[i]->is_output;
-        for (const Use *use = node->out[i]->uses; use && !leaves; use = use->next)
+        for (const Use *use = node->out[i]->uses; use && !leaves; use = use->next) {
             leaves = !same_origin(use->user, node);
-        if (leaves)
+        }
+        if (leaves) {
             bytes += type_count(ctx, &node->out[i]->type) *
                      (double)tn_dtype_bytes(node->out[i]->type.dtype);
+        }
     }
     return bytes;
 }
@@ -154,8 +164,9 @@ static double bytes_out(Ctx *ctx, const Node *node) {
 static void add_parameters(Table *table, const Node *node) {
     const Value *value = node->out[0];
     int64_t count = tn_type_static_count(&value->type);
-    if (value->uses && count > 1 && tn_dtype_is_float(value->type.dtype))
+    if (value->uses && count > 1 && tn_dtype_is_float(value->type.dtype)) {
         row_of(table, origin_key(table, value->uses->user))->parameters += (double)count;
+    }
 }
 
 static void add_costs(Table *table, const Graph *graph, bool count) {
@@ -177,23 +188,26 @@ static void add_costs(Table *table, const Graph *graph, bool count) {
 /* ---- printing ---- */
 
 static void print_row(const Table *table, const char *name, const Row *row) {
-    if (table->by_node)
+    if (table->by_node) {
         printf("%-40s %-20.*s", name, (int)row->op.len, row->op.len ? row->op.data : "");
-    else
+    } else {
         printf("%-24s %6lld", name, (long long)row->count);
+    }
     printf(" %-8s", row->supported ? "yes" : "NO");
-    if (table->costs)
+    if (table->costs) {
         printf(" %12.0f %12.3f %12.3f\n", row->parameters, row->flops / 1e6, row->bytes / 0x1p20);
-    else
+    } else {
         printf(" %12s %12s %12s\n", "-", "-", "-");
+    }
 }
 
 static void print_table(Table *table) {
     Row total = {.supported = true};
-    if (table->by_node)
+    if (table->by_node) {
         printf("%-40s %-20s", "node", "operator");
-    else
+    } else {
         printf("%-24s %6s", "operator", "count");
+    }
     printf(" %-8s %12s %12s %12s\n", "support", "parameters", "MFLOP", "MiB");
     for (size_t i = 0; i < table->rows.len; i++) {
         const Row *row = &table->rows.data[i];
@@ -212,10 +226,12 @@ static void print_table(Table *table) {
 static void fill_table(Table *table, const Source *source, const void *bytes, size_t size,
                        const char *path) {
     const OnnxModel *model = tn_onnx_decode_model(table->ctx, bytes, size, path);
-    if (model)
+    if (model) {
         add_operators(table, model);
-    if (source->graph)
+    }
+    if (source->graph) {
         add_costs(table, (const Graph *)source->graph, model == NULL);
+    }
 }
 
 /* The file is read here once more: the compiler keeps no list of operators. */
@@ -223,19 +239,21 @@ static tn_status list_operators(const Args *args, const Source *source, const ch
     size_t size = 0;
     bool standard = strcmp(path, "-") == 0;
     void *read = standard ? NULL : tn_tool_read(path, &size);
-    if (!read && !standard)
+    if (!read && !standard) {
         return TN_IO;
+    }
     jmp_buf on_oom;
-    Ctx ctx;
+    Ctx ctx = {0};
     volatile tn_status status = TN_OK;
-    tn_ctx_init(&ctx, &on_oom);
     if (setjmp(on_oom) == 0) {
+        tn_ctx_init(&ctx, &on_oom);
         Table table = {.ctx = &ctx, .by_node = tn_args_has(args, OPT_NODES)};
         table.index = tn_map(&ctx.arena);
-        fill_table(&table, source, standard ? source->bytes : read,
-                   standard ? source->size : size, path);
-        if (table.rows.len > 0)
+        fill_table(&table, source, standard ? source->bytes : read, standard ? source->size : size,
+                   path);
+        if (table.rows.len > 0) {
             print_table(&table);
+        }
     } else {
         status = tn_tool_error(TN_LIMIT, "out of memory");
     }
@@ -246,14 +264,16 @@ static tn_status list_operators(const Args *args, const Source *source, const ch
 
 tn_status tn_cmd_check(const Args *args) {
     const char *path = tn_tool_model_name(args);
-    if (!path)
+    if (!path) {
         return TN_USAGE;
+    }
     Source source;
     tn_status status = tn_source_open(args, path, &source);
     tn_status listed = TN_OK;
     bool readable = status == TN_OK || status == TN_UNSUPPORTED || status == TN_BAD_INPUT;
-    if (source.compiler && readable)
+    if (source.compiler && readable) {
         listed = list_operators(args, &source, path);
+    }
     tn_source_free(&source);
     return status != TN_OK ? status : listed;
 }

@@ -20,17 +20,21 @@ static const EmitRow emit_rows[] = {
 enum { N_EMIT_ROWS = sizeof emit_rows / sizeof emit_rows[0] };
 
 static const EmitRow *emit_by_name(const char *name) {
-    for (size_t i = 0; i < N_EMIT_ROWS; i++)
-        if (strcmp(emit_rows[i].name, name) == 0)
+    for (size_t i = 0; i < N_EMIT_ROWS; i++) {
+        if (strcmp(emit_rows[i].name, name) == 0) {
             return &emit_rows[i];
+        }
+    }
     return NULL;
 }
 
 static const EmitRow *emit_by_suffix(const char *path) {
     const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < N_EMIT_ROWS; i++)
-        if (strcmp(emit_rows[i].suffix, dot) == 0)
+    for (size_t i = 0; dot && i < N_EMIT_ROWS; i++) {
+        if (strcmp(emit_rows[i].suffix, dot) == 0) {
             return &emit_rows[i];
+        }
+    }
     return NULL;
 }
 
@@ -42,8 +46,9 @@ static char *default_path(const char *model, const char *suffix) {
     size_t n = dot && dot != base ? (size_t)(dot - base) : strlen(base);
     size_t size = n + strlen(suffix) + 1;
     char *path = malloc(size);
-    if (path)
+    if (path) {
         snprintf(path, size, "%.*s%s", (int)n, base, suffix);
+    }
     return path;
 }
 
@@ -54,15 +59,21 @@ static tn_status choose_output(const Args *args, const char *model, const EmitRo
     *path = tn_args_get(args, OPT_OUT);
     *owned = NULL;
     *row = emit ? emit_by_name(emit) : *path ? emit_by_suffix(*path) : emit_by_name("so");
-    if (!*row && emit)
+    if (!*row && emit) {
         return tn_tool_error(TN_USAGE, "option '--emit': unknown kind '%s'; see --help", emit);
-    if (!*row)
-        return tn_tool_error(TN_USAGE, "what to write to '%s' is not clear from its suffix; "
-                             "add --emit=KIND", *path);
-    if (*path)
+    }
+    if (!*row) {
+        return tn_tool_error(TN_USAGE,
+                             "what to write to '%s' is not clear from its suffix; "
+                             "add --emit=KIND",
+                             *path);
+    }
+    if (*path) {
         return TN_OK;
-    if (strcmp(model, "-") == 0)
+    }
+    if (strcmp(model, "-") == 0) {
         return tn_tool_error(TN_USAGE, "a model from standard input needs -o OUT");
+    }
     *path = *owned = default_path(model, (*row)->suffix);
     return *path ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
 }
@@ -71,11 +82,13 @@ tn_status tn_cmd_compile(const Args *args) {
     const char *model = tn_tool_model_name(args), *path;
     const EmitRow *row;
     char *owned;
-    if (!model)
+    if (!model) {
         return TN_USAGE;
+    }
     tn_status status = choose_output(args, model, &row, &path, &owned);
-    if (status != TN_OK)
+    if (status != TN_OK) {
         return status;
+    }
     Source source = {0};
     status = tn_source_open(args, model, &source);
     if (status == TN_OK) {

@@ -31,9 +31,11 @@ tn_status tn_inputs_of_graph(const tn_graph *graph, Inputs *out) {
         InputSpec *spec = &out->specs[i];
         spec->name = tn_graph_input_name(graph, i);
         tn_graph_input_type(graph, i, &spec->type);
-        for (int32_t d = 0; d < spec->type.rank; d++)
-            if (spec->type.dims[d] < 0)
+        for (int32_t d = 0; d < spec->type.rank; d++) {
+            if (spec->type.dims[d] < 0) {
                 spec->dim_names[d] = tn_graph_dim_name(graph, i, d);
+            }
+        }
     }
     return status;
 }
@@ -48,8 +50,9 @@ tn_status tn_inputs_of_entry(const tn_model_desc *desc, const tn_entry_desc *ent
         spec->type.rank = io->rank;
         for (int32_t d = 0; d < io->rank; d++) {
             spec->type.dims[d] = io->dims[d] < 0 ? -1 : io->dims[d];
-            if (io->dims[d] < 0)
+            if (io->dims[d] < 0) {
                 spec->dim_names[d] = desc->symbol_names[-1 - io->dims[d]];
+            }
         }
     }
     return status;
@@ -63,17 +66,22 @@ void tn_inputs_free(Inputs *inputs) {
 }
 
 static void add_size(Sizes *sizes, const char *name, int64_t value) {
-    for (int i = 0; i < sizes->n; i++)
-        if (strcmp(sizes->items[i].name, name) == 0)
+    for (int i = 0; i < sizes->n; i++) {
+        if (strcmp(sizes->items[i].name, name) == 0) {
             return; /* the first one counts */
-    if (sizes->n < (int)(sizeof sizes->items / sizeof sizes->items[0]))
+        }
+    }
+    if (sizes->n < (int)(sizeof sizes->items / sizeof sizes->items[0])) {
         sizes->items[sizes->n++] = (Size){name, value};
+    }
 }
 
 static int64_t size_of(const Sizes *sizes, const char *name) {
-    for (int i = 0; name && i < sizes->n; i++)
-        if (strcmp(sizes->items[i].name, name) == 0)
+    for (int i = 0; name && i < sizes->n; i++) {
+        if (strcmp(sizes->items[i].name, name) == 0) {
             return sizes->items[i].value;
+        }
+    }
     return 1;
 }
 
@@ -97,11 +105,13 @@ static bool list_entry(const char *list, int round, int64_t *out) {
     for (;;) {
         char *end;
         long long value = strtoll(list, &end, 10);
-        if (end == list || value < 0 || (*end != ',' && *end != '\0'))
+        if (end == list || value < 0 || (*end != ',' && *end != '\0')) {
             return false;
+        }
         *out = value;
-        if (round-- == 0 || *end == '\0')
+        if (round-- == 0 || *end == '\0') {
             return true;
+        }
         list = end + 1;
     }
 }
@@ -114,14 +124,19 @@ static tn_status take_sizes(const Inputs *inputs, const Args *args, OptId option
         const char *name = dim_named(inputs, text, &value);
         int64_t size = 0;
         /* A dim fixed at compile time is no longer symbolic: nothing to do. */
-        if (!name && option == OPT_DIM)
+        if (!name && option == OPT_DIM) {
             continue;
-        if (!name)
-            return tn_tool_error(TN_USAGE, "option '--sizes': no input has a symbolic dimension "
-                                 "as in '%s'", text);
-        if (!list_entry(value, round, &size))
+        }
+        if (!name) {
+            return tn_tool_error(TN_USAGE,
+                                 "option '--sizes': no input has a symbolic dimension "
+                                 "as in '%s'",
+                                 text);
+        }
+        if (!list_entry(value, round, &size)) {
             return tn_tool_error(TN_USAGE, "option '%s': '%s' is not NAME=N",
                                  tn_opt_row(option)->spelling, text);
+        }
         add_size(sizes, name, size);
     }
     return TN_OK;
@@ -132,8 +147,9 @@ int tn_inputs_rounds(const Args *args) {
     const char *text;
     while ((text = tn_args_next(args, OPT_SIZES, &at)) != NULL) {
         int n = 1;
-        for (const char *c = strrchr(text, '='); c && *c; c++)
+        for (const char *c = strrchr(text, '='); c && *c; c++) {
             n += *c == ',';
+        }
         rounds = n > rounds ? n : rounds;
     }
     return rounds;
@@ -166,19 +182,24 @@ static tn_status read_files(Inputs *inputs, const Args *args, Sizes *sizes) {
     const char *text, *source = NULL;
     while ((text = tn_args_next(args, OPT_INPUT, &at)) != NULL) {
         int32_t i = input_named(inputs, text, &source);
-        if (i < 0)
+        if (i < 0) {
             return unknown_input(inputs, text);
-        if (strcmp(source, "random") == 0)
+        }
+        if (strcmp(source, "random") == 0) {
             continue;
+        }
         tn_tensor *tensor = &inputs->tensors[i];
         tn_tensors_free(tensor, 1);
         tn_status status = tn_tensor_read(source, tensor);
-        if (status != TN_OK)
+        if (status != TN_OK) {
             return status;
+        }
         const InputSpec *spec = &inputs->specs[i];
-        for (int32_t d = 0; d < spec->type.rank && d < tensor->rank; d++)
-            if (spec->dim_names[d])
+        for (int32_t d = 0; d < spec->type.rank && d < tensor->rank; d++) {
+            if (spec->dim_names[d]) {
                 add_size(sizes, spec->dim_names[d], tensor->dims[d]);
+            }
+        }
     }
     return TN_OK;
 }
@@ -187,16 +208,20 @@ static tn_status make_random(Inputs *inputs, int64_t seed, const Sizes *sizes) {
     for (int32_t i = 0; i < inputs->n; i++) {
         tn_tensor *tensor = &inputs->tensors[i];
         const InputSpec *spec = &inputs->specs[i];
-        if (tensor->data)
+        if (tensor->data) {
             continue;
+        }
         *tensor = spec->type;
         tensor->data = NULL;
-        for (int32_t d = 0; d < tensor->rank; d++)
-            if (tensor->dims[d] < 0)
+        for (int32_t d = 0; d < tensor->rank; d++) {
+            if (tensor->dims[d] < 0) {
                 tensor->dims[d] = size_of(sizes, spec->dim_names[d]);
-        if (!tn_tensor_alloc(tensor))
+            }
+        }
+        if (!tn_tensor_alloc(tensor)) {
             return tn_tool_error(TN_LIMIT, "input '%s': cannot make a tensor of its size",
                                  spec->name);
+        }
         tn_tensor_random(tensor, (uint64_t)seed * 0x9e3779b9u + (uint64_t)i);
     }
     return TN_OK;
@@ -206,12 +231,15 @@ tn_status tn_inputs_make(Inputs *inputs, const Args *args, int round) {
     Sizes sizes = {.n = 0};
     int64_t seed;
     tn_tensors_free(inputs->tensors, inputs->n);
-    if (!tn_args_int(args, OPT_SEED, 1, 0, INT64_MAX, &seed))
+    if (!tn_args_int(args, OPT_SEED, 1, 0, INT64_MAX, &seed)) {
         return TN_USAGE;
+    }
     tn_status status = read_files(inputs, args, &sizes);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = take_sizes(inputs, args, OPT_SIZES, round, &sizes);
-    if (status == TN_OK)
+    }
+    if (status == TN_OK) {
         status = take_sizes(inputs, args, OPT_DIM, 0, &sizes);
+    }
     return status == TN_OK ? make_random(inputs, seed, &sizes) : status;
 }

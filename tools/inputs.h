@@ -31,8 +31,7 @@ void tn_inputs_free(Inputs *inputs);
 tn_status tn_tensor_read(const char *path, tn_tensor *out);
 /* The same for a TensorProto with the name it carries ("" when none), which is the caller's
  * to free, and with the text of an error instead of printing it. */
-tn_status tn_pb_read(const char *path, tn_tensor *out, char **name, char *error,
-                     size_t error_size);
+tn_status tn_pb_read(const char *path, tn_tensor *out, char **name, char *error, size_t error_size);
 /* Writes a .npy file ("-": standard output). Prints errors, and leaves no half file. */
 tn_status tn_tensor_write(const char *path, const tn_tensor *tensor);
 

@@ -8,8 +8,9 @@
 static void print_usage(FILE *to) {
     fputs("Usage: tenon COMMAND ...\n\nCommands:\n", to);
     const Command *command;
-    for (int i = 0; (command = tn_command_at(i)) != NULL; i++)
+    for (int i = 0; (command = tn_command_at(i)) != NULL; i++) {
         fprintf(to, "  %-8s %s\n", command->name, command->doc);
+    }
     fputs("\n'tenon COMMAND --help' describes one. A MODEL is an ONNX or .tn file, or '-'.\n"
           "Exit codes: 0 ok, 1 usage, 2 bad input, 3 unsupported, 4 limit, 5 I/O, 6 internal.\n",
           to);
@@ -29,22 +30,26 @@ static void print_help(const Command *command) {
 
 static const Command *find_command(const char *name) {
     const Command *command;
-    for (int i = 0; (command = tn_command_at(i)) != NULL; i++)
-        if (strcmp(command->name, name) == 0)
+    for (int i = 0; (command = tn_command_at(i)) != NULL; i++) {
+        if (strcmp(command->name, name) == 0) {
             return command;
+        }
+    }
     return NULL;
 }
 
 static tn_status run_command(const Command *command, int argc, char **argv) {
     Args args;
     tn_status status = tn_args_parse(command, argc, argv, &args);
-    if (status == TN_OK && tn_args_has(&args, OPT_HELP))
+    if (status == TN_OK && tn_args_has(&args, OPT_HELP)) {
         print_help(command);
-    else if (status == TN_OK)
+    } else if (status == TN_OK) {
         status = command->run(&args);
+    }
     tn_args_free(&args);
-    if (fflush(stdout) != 0 && status == TN_OK)
+    if (fflush(stdout) != 0 && status == TN_OK) {
         status = tn_tool_error(TN_IO, "cannot write to standard output");
+    }
     return status;
 }
 

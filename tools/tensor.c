@@ -13,8 +13,9 @@ size_t tn_tensor_bytes(const tn_tensor *tensor) {
 bool tn_tensor_alloc(tn_tensor *tensor) {
     int64_t count = tn_tensor_count(tensor);
     size_t size = tn_dtype_size(tensor->dtype);
-    if (count < 0 || size == 0 || (uint64_t)count > (SIZE_MAX >> 1) / size)
+    if (count < 0 || size == 0 || (uint64_t)count > (SIZE_MAX >> 1) / size) {
         return false;
+    }
     size_t bytes = ((size_t)count * size + 64) / 64 * 64;
     tensor->data = aligned_alloc(64, bytes);
     return tensor->data != NULL;
@@ -38,8 +39,9 @@ static uint16_t half_from(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     uint32_t sign = bits >> 16 & 0x8000, exponent = bits >> 23 & 0xff;
-    if (exponent < 113) /* what is made here is at most 1: the rest may become 0 */
+    if (exponent < 113) { /* what is made here is at most 1: the rest may become 0 */
         return (uint16_t)sign;
+    }
     return (uint16_t)(sign | (exponent - 112) << 10 | (bits >> 13 & 0x3ff));
 }
 
@@ -47,13 +49,14 @@ static void put_float(tn_tensor *tensor, int64_t i, double value) {
     float f = (float)value;
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
-    if (tensor->dtype == TN_F32)
+    if (tensor->dtype == TN_F32) {
         ((float *)tensor->data)[i] = f;
-    else if (tensor->dtype == TN_F64)
+    } else if (tensor->dtype == TN_F64) {
         ((double *)tensor->data)[i] = value;
-    else
+    } else {
         ((uint16_t *)tensor->data)[i] =
             tensor->dtype == TN_F16 ? half_from(f) : (uint16_t)(bits >> 16);
+    }
 }
 
 static bool is_float(int32_t dtype) {
@@ -123,11 +126,13 @@ double tn_tensor_get(const tn_tensor *tensor, int64_t i) {
 
 void tn_tensor_type_text(const tn_tensor *tensor, char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, "%s[", tn_dtype_name(tensor->dtype));
-    for (int32_t i = 0; i < tensor->rank && used + 2 < size; i++)
+    for (int32_t i = 0; i < tensor->rank && used + 2 < size; i++) {
         used += (size_t)snprintf(text + used, size - used, i ? ",%lld" : "%lld",
                                  (long long)tensor->dims[i]);
-    if (used + 1 < size)
+    }
+    if (used + 1 < size) {
         snprintf(text + used, size - used, "]");
+    }
 }
 
 void tn_tensor_print(const char *name, const tn_tensor *tensor) {
@@ -142,10 +147,12 @@ void tn_tensor_print(const char *name, const tn_tensor *tensor) {
         most = value > most ? value : most;
         sum += value;
     }
-    if (count > 0)
+    if (count > 0) {
         printf("  min %.6g  max %.6g  mean %.6g  [", least, most, sum / (double)count);
-    for (int64_t i = 0; i < count && i < 8; i++)
+    }
+    for (int64_t i = 0; i < count && i < 8; i++) {
         printf(i ? ", %.6g" : "%.6g", tn_tensor_get(tensor, i));
+    }
     printf(count > 8 ? ", ...]\n" : count > 0 ? "]\n" : "\n");
 }
 
@@ -157,10 +164,12 @@ bool tn_tensor_same_shape(const tn_tensor *a, const tn_tensor *b) {
 /* Exact for every dtype, 64-bit integers included. */
 static bool same_element(const tn_tensor *a, const tn_tensor *b, int64_t i) {
     size_t size = tn_dtype_size(a->dtype), at = (size_t)i * size;
-    if (memcmp((const char *)a->data + at, (const char *)b->data + at, size) == 0)
+    if (memcmp((const char *)a->data + at, (const char *)b->data + at, size) == 0) {
         return true;
-    if (!is_float(a->dtype))
+    }
+    if (!is_float(a->dtype)) {
         return false;
+    }
     double x = tn_tensor_get(a, i), y = tn_tensor_get(b, i);
     return x == y || (isnan(x) && isnan(y));
 }
@@ -171,10 +180,12 @@ TensorDiff tn_tensor_diff(const tn_tensor *got, const tn_tensor *want) {
     int64_t count = tn_tensor_count(want);
     for (int64_t i = 0; i < count; i++) {
         double w = tn_tensor_get(want, i), g = tn_tensor_get(got, i);
-        if (isfinite(w) && fabs(w) > scale)
+        if (isfinite(w) && fabs(w) > scale) {
             scale = fabs(w);
-        if (same_element(got, want, i))
+        }
+        if (same_element(got, want, i)) {
             continue;
+        }
         double diff = isfinite(w) && isfinite(g) ? fabs(g - w) : INFINITY;
         if (diff > worst) {
             worst = diff;
@@ -182,10 +193,12 @@ TensorDiff tn_tensor_diff(const tn_tensor *got, const tn_tensor *want) {
         }
     }
     /* Integers beyond 2^53 may differ by what a double does not show. */
-    if (worst == 0)
+    if (worst == 0) {
         worst = 1;
-    if (out.where >= 0)
+    }
+    if (out.where >= 0) {
         out.error = scale > 0 ? worst / scale : INFINITY;
+    }
     return out;
 }
 
@@ -194,8 +207,9 @@ bool tn_tensor_close(const tn_tensor *got, const tn_tensor *want, double rtol, d
     int64_t count = tn_tensor_count(want);
     bool floats = is_float(want->dtype);
     for (int64_t i = 0; i < count; i++) {
-        if (same_element(got, want, i))
+        if (same_element(got, want, i)) {
             continue;
+        }
         double w = tn_tensor_get(want, i), g = tn_tensor_get(got, i);
         bool close = floats && isfinite(w) && isfinite(g) && fabs(g - w) <= atol + rtol * fabs(w);
         if (!close) {
@@ -213,9 +227,11 @@ void tn_tensor_place(const tn_tensor *tensor, int64_t index, char *text, size_t 
         index /= tensor->dims[i] > 0 ? tensor->dims[i] : 1;
     }
     size_t used = (size_t)snprintf(text, size, "[");
-    for (int32_t i = 0; i < tensor->rank && used + 2 < size; i++)
+    for (int32_t i = 0; i < tensor->rank && used + 2 < size; i++) {
         used += (size_t)snprintf(text + used, size - used, i ? ", %lld" : "%lld",
                                  (long long)position[i]);
-    if (used + 1 < size)
+    }
+    if (used + 1 < size) {
         snprintf(text + used, size - used, "]");
+    }
 }

@@ -19,10 +19,12 @@ static bool has_suffix(const char *path, const char *suffix) {
 static tn_status own_copy(const tn_tensor *borrowed, tn_tensor *out) {
     *out = *borrowed;
     out->data = NULL;
-    if (!tn_tensor_alloc(out))
+    if (!tn_tensor_alloc(out)) {
         return TN_LIMIT;
-    if (tn_tensor_bytes(out) > 0)
+    }
+    if (tn_tensor_bytes(out) > 0) {
         memcpy(out->data, borrowed->data, tn_tensor_bytes(out));
+    }
     return TN_OK;
 }
 
@@ -47,11 +49,13 @@ static tn_status decode_pb(Ctx *ctx, const void *bytes, size_t size, const char 
                            const PbResult *result) {
     tn_tensor borrowed;
     const char *name;
-    if (!tn_onnx_read_tensor(ctx, bytes, size, path, &borrowed, &name))
+    if (!tn_onnx_read_tensor(ctx, bytes, size, path, &borrowed, &name)) {
         return pb_failed(ctx, path, result);
+    }
     *result->name = strdup(name);
-    if (*result->name && own_copy(&borrowed, result->out) == TN_OK)
+    if (*result->name && own_copy(&borrowed, result->out) == TN_OK) {
         return TN_OK;
+    }
     snprintf(result->error, result->error_size, "%s: out of memory", path);
     return TN_LIMIT;
 }
@@ -59,7 +63,7 @@ static tn_status decode_pb(Ctx *ctx, const void *bytes, size_t size, const char 
 static tn_status decode_in_context(const void *bytes, size_t size, const char *path,
                                    const PbResult *result) {
     jmp_buf on_oom;
-    Ctx ctx;
+    Ctx ctx = {0};
     volatile tn_status status = TN_LIMIT;
     if (setjmp(on_oom) == 0) {
         tn_ctx_init(&ctx, &on_oom);
@@ -81,7 +85,8 @@ tn_status tn_pb_read(const char *path, tn_tensor *out, char **name, char *error,
         snprintf(error, error_size, "%s: cannot read", path);
         return TN_IO;
     }
-    tn_status status = decode_in_context(bytes, size, path, &(PbResult){out, name, error, error_size});
+    tn_status status =
+        decode_in_context(bytes, size, path, &(PbResult){out, name, error, error_size});
     free(bytes);
     if (status != TN_OK) {
         free(*name);
@@ -94,8 +99,9 @@ static tn_status read_npy(const char *path, tn_tensor *out, char *error, size_t 
     size_t size;
     void *bytes = tn_tool_read(path, &size);
     error[0] = '\0';
-    if (!bytes)
+    if (!bytes) {
         return TN_IO;
+    }
     tn_status status = tn_npy_decode(bytes, size, path, out, error, error_size);
     free(bytes);
     return status;
@@ -106,15 +112,17 @@ tn_status tn_tensor_read(const char *path, tn_tensor *out) {
     tn_status status;
     *out = (tn_tensor){0};
     char *name = NULL;
-    if (has_suffix(path, ".pb"))
+    if (has_suffix(path, ".pb")) {
         status = tn_pb_read(path, out, &name, error, sizeof error);
-    else if (has_suffix(path, ".npy") || strcmp(path, "-") == 0)
+    } else if (has_suffix(path, ".npy") || strcmp(path, "-") == 0) {
         status = read_npy(path, out, error, sizeof error);
-    else
+    } else {
         return tn_tool_error(TN_USAGE, "'%s' is neither FILE.npy, FILE.pb nor 'random'", path);
+    }
     free(name);
-    if (status != TN_OK && status != TN_IO)
+    if (status != TN_OK && status != TN_IO) {
         tn_tool_error(status, "%s", error);
+    }
     return status;
 }
 
@@ -126,16 +134,19 @@ static bool write_all(FILE *file, const tn_tensor *tensor) {
 }
 
 tn_status tn_tensor_write(const char *path, const tn_tensor *tensor) {
-    if (strcmp(path, "-") == 0)
+    if (strcmp(path, "-") == 0) {
         return write_all(stdout, tensor) ? TN_OK
                                          : tn_tool_error(TN_IO, "cannot write to standard output");
+    }
     FILE *file = fopen(path, "wb");
-    if (!file)
+    if (!file) {
         return tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
+    }
     bool ok = write_all(file, tensor);
     ok = fclose(file) == 0 && ok;
-    if (ok)
+    if (ok) {
         return TN_OK;
+    }
     tn_status status = tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
     unlink(path);
     return status;

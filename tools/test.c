@@ -61,15 +61,18 @@ static tn_status add_case(Suite *suite, const char *dir, size_t skip) {
     if (suite->n == suite->capacity) {
         size_t capacity = suite->capacity * 2 + 64;
         Entry *more = realloc(suite->entries, capacity * sizeof *more);
-        if (!more)
+        if (!more) {
             return tn_tool_error(TN_LIMIT, "out of memory");
+        }
         suite->entries = more;
         suite->capacity = capacity;
     }
     char *copy = strdup(dir);
-    if (!copy)
+    if (!copy) {
         return tn_tool_error(TN_LIMIT, "out of memory");
-    suite->entries[suite->n++] = (Entry){.dir = copy, .name = copy + (skip < strlen(dir) ? skip : 0)};
+    }
+    suite->entries[suite->n++] =
+        (Entry){.dir = copy, .name = copy + (skip < strlen(dir) ? skip : 0)};
     return TN_OK;
 }
 
@@ -79,26 +82,30 @@ static int no_dots(const struct dirent *entry) {
 
 /* `dir` itself when it is a case, else the cases below it. `skip`: bytes of the root. */
 static tn_status find_cases(Suite *suite, const char *dir, size_t skip, int depth) {
-    if (is_file(dir, "model.onnx"))
+    if (is_file(dir, "model.onnx")) {
         return add_case(suite, dir, skip);
+    }
     struct dirent **list;
     int n = depth < MAX_DEPTH ? scandir(dir, &list, no_dots, alphasort) : 0;
-    if (n < 0)
+    if (n < 0) {
         return depth > 0 && errno == ENOTDIR
                    ? TN_OK
                    : tn_tool_error(TN_IO, "%s: cannot read: %s", dir, strerror(errno));
+    }
     tn_status status = TN_OK;
     for (int i = 0; i < n; i++) {
         char path[PATH_BYTES];
         int length = snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name);
-        bool folder = list[i]->d_type == DT_DIR || list[i]->d_type == DT_LNK ||
-                      list[i]->d_type == DT_UNKNOWN;
-        if (status == TN_OK && folder && length < (int)sizeof path)
+        bool folder =
+            list[i]->d_type == DT_DIR || list[i]->d_type == DT_LNK || list[i]->d_type == DT_UNKNOWN;
+        if (status == TN_OK && folder && length < (int)sizeof path) {
             status = find_cases(suite, path, skip, depth + 1);
+        }
         free(list[i]);
     }
-    if (n > 0 || depth < MAX_DEPTH)
+    if (n > 0 || depth < MAX_DEPTH) {
         free(list);
+    }
     return status;
 }
 
@@ -106,19 +113,22 @@ static tn_status read_list(Suite *suite, const char *list) {
     const char *root = tn_args_get(suite->args, OPT_ROOT);
     root = root ? root : ".";
     FILE *file = fopen(list, "r");
-    if (!file)
+    if (!file) {
         return tn_tool_error(TN_IO, "%s: cannot open: %s", list, strerror(errno));
+    }
     char line[PATH_BYTES / 2], path[PATH_BYTES];
     tn_status status = TN_OK;
     while (status == TN_OK && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = '\0';
-        if (line[0] == '\0' || line[0] == '#')
+        if (line[0] == '\0' || line[0] == '#') {
             continue;
+        }
         snprintf(path, sizeof path, "%s/%s", root, line);
-        if (is_file(path, "model.onnx"))
+        if (is_file(path, "model.onnx")) {
             status = add_case(suite, path, strlen(root) + 1);
-        else
+        } else {
             status = tn_tool_error(TN_BAD_INPUT, "%s: no case '%s'", list, path);
+        }
     }
     fclose(file);
     return status;
@@ -143,8 +153,9 @@ static void child(const Suite *suite, const Entry *entry, int to) {
 static tn_status start(Suite *suite, Job *job) {
     int ends[2];
     fflush(NULL); /* or the child would print it again */
-    if (pipe(ends) != 0)
+    if (pipe(ends) != 0) {
         return tn_tool_error(TN_IO, "cannot make a pipe: %s", strerror(errno));
+    }
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
@@ -155,7 +166,9 @@ static tn_status start(Suite *suite, Job *job) {
         close(ends[0]);
         return tn_tool_error(TN_LIMIT, "cannot start a process: %s", strerror(errno));
     }
-    *job = (Job){.pid = pid, .pipe = ends[0], .entry = suite->next++,
+    *job = (Job){.pid = pid,
+                 .pipe = ends[0],
+                 .entry = suite->next++,
                  .deadline = tn_tool_ms() + (double)suite->time_limit * 1e3};
     return TN_OK;
 }
@@ -165,20 +178,22 @@ static void finish(Suite *suite, Job *job) {
     ssize_t got = read(job->pipe, &entry->verdict, sizeof entry->verdict);
     int status = 0;
     close(job->pipe);
-    while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR)
+    while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR) {
         continue;
+    }
     /* A verdict followed by a bad end, such as a leak found at exit, is no pass. */
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (got != (ssize_t)sizeof entry->verdict || (!clean && !job->late)) {
         entry->verdict.result = job->late ? CASE_FAIL : CASE_CRASH;
-        if (job->late)
+        if (job->late) {
             snprintf(entry->verdict.reason, CASE_REASON, "not done within %lld s",
                      (long long)suite->time_limit);
-        else if (WIFSIGNALED(status))
+        } else if (WIFSIGNALED(status)) {
             snprintf(entry->verdict.reason, CASE_REASON, "signal %d (%s)", WTERMSIG(status),
                      strsignal(WTERMSIG(status)));
-        else
+        } else {
             snprintf(entry->verdict.reason, CASE_REASON, "exit %d", WEXITSTATUS(status));
+        }
     }
     entry->done = true;
     job->pid = 0;
@@ -204,8 +219,9 @@ static void wait_some(Suite *suite) {
     nfds_t n = 0;
     for (int i = 0; i < suite->n_jobs; i++) {
         Job *job = &suite->jobs[i];
-        if (job->pid == 0)
+        if (job->pid == 0) {
             continue;
+        }
         if (!job->late && tn_tool_ms() > job->deadline) {
             job->late = true;
             kill(job->pid, SIGKILL);
@@ -213,27 +229,33 @@ static void wait_some(Suite *suite) {
         of[n] = job;
         polls[n++] = (struct pollfd){.fd = job->pipe, .events = POLLIN};
     }
-    if (poll(polls, n, 200) <= 0)
+    if (poll(polls, n, 200) <= 0) {
         return;
-    for (nfds_t i = 0; i < n; i++)
-        if (polls[i].revents != 0)
+    }
+    for (nfds_t i = 0; i < n; i++) {
+        if (polls[i].revents != 0) {
             finish(suite, of[i]);
+        }
+    }
 }
 
 static tn_status run_all(Suite *suite) {
     tn_status status = TN_OK;
     while (suite->printed < suite->n && status == TN_OK) {
-        for (int i = 0; i < suite->n_jobs && status == TN_OK; i++)
-            if (suite->jobs[i].pid == 0 && suite->next < suite->n)
+        for (int i = 0; i < suite->n_jobs && status == TN_OK; i++) {
+            if (suite->jobs[i].pid == 0 && suite->next < suite->n) {
                 status = start(suite, &suite->jobs[i]);
+            }
+        }
         wait_some(suite);
         print_done(suite);
     }
-    for (int i = 0; i < suite->n_jobs; i++)
+    for (int i = 0; i < suite->n_jobs; i++) {
         if (suite->jobs[i].pid != 0) {
             kill(suite->jobs[i].pid, SIGKILL);
             finish(suite, &suite->jobs[i]);
         }
+    }
     tn_tool_progress(NULL);
     return status;
 }
@@ -243,20 +265,24 @@ static tn_status collect(Suite *suite) {
     tn_status status = TN_OK;
     for (int i = 0; i < args->n_names && status == TN_OK; i++) {
         size_t n = strlen(args->names[i]);
-        while (n > 1 && args->names[i][n - 1] == '/')
+        while (n > 1 && args->names[i][n - 1] == '/') {
             n--;
+        }
         char root[PATH_BYTES];
-        if (n >= sizeof root / 2)
+        if (n >= sizeof root / 2) {
             return tn_tool_error(TN_USAGE, "'%s': too long", args->names[i]);
+        }
         snprintf(root, sizeof root, "%.*s", (int)n, args->names[i]);
         status = find_cases(suite, root, is_file(root, "model.onnx") ? 0 : n + 1, 0);
     }
     int at = 0;
     const char *list;
-    while (status == TN_OK && (list = tn_args_next(args, OPT_LIST, &at)) != NULL)
+    while (status == TN_OK && (list = tn_args_next(args, OPT_LIST, &at)) != NULL) {
         status = read_list(suite, list);
-    if (status == TN_OK && suite->n == 0)
+    }
+    if (status == TN_OK && suite->n == 0) {
         return tn_tool_error(TN_USAGE, "no case found: a case is a folder with a model.onnx");
+    }
     return status;
 }
 
@@ -272,8 +298,9 @@ static bool read_limits(Suite *suite) {
 
 tn_status tn_cmd_test(const Args *args) {
     Suite *suite = calloc(1, sizeof *suite);
-    if (!suite)
+    if (!suite) {
         return tn_tool_error(TN_LIMIT, "out of memory");
+    }
     suite->args = args;
     tn_status status = read_limits(suite) ? collect(suite) : TN_USAGE;
     /* Bad options should be said once, not by every child. */
@@ -282,11 +309,13 @@ tn_status tn_cmd_test(const Args *args) {
     if (status == TN_OK) {
         status = run_all(suite);
         printf("%zu passed, %zu failed\n", suite->passed, suite->n - suite->passed);
-        if (status == TN_OK && suite->passed != suite->n)
+        if (status == TN_OK && suite->passed != suite->n) {
             status = TN_USAGE;
+        }
     }
-    for (size_t i = 0; i < suite->n; i++)
+    for (size_t i = 0; i < suite->n; i++) {
         free(suite->entries[i].dir);
+    }
     free(suite->entries);
     free(suite);
     return status;

@@ -23,11 +23,13 @@ tn_status tn_tool_error(tn_status status, const char *format, ...) {
 }
 
 void tn_tool_progress(const char *format, ...) {
-    if (!isatty(STDERR_FILENO))
+    if (!isatty(STDERR_FILENO)) {
         return;
+    }
     fputs("\r\033[K", stderr);
-    if (!format)
+    if (!format) {
         return;
+    }
     va_list args;
     va_start(args, format);
     vfprintf(stderr, format, args);
@@ -42,8 +44,9 @@ double tn_tool_ms(void) {
 }
 
 const char *tn_tool_model_name(const Args *args) {
-    if (args->n_names == 1)
+    if (args->n_names == 1) {
         return args->names[0];
+    }
     tn_tool_error(TN_USAGE, args->n_names == 0 ? "no model given" : "more than one model given");
     return NULL;
 }
@@ -54,12 +57,14 @@ static void *read_all(FILE *file, size_t *size) {
     *size = 0;
     while (bytes && *size < max_input_bytes) {
         *size += fread(bytes + *size, 1, capacity - *size, file);
-        if (*size < capacity)
+        if (*size < capacity) {
             break;
+        }
         capacity *= 2;
         char *more = realloc(bytes, capacity);
-        if (!more)
+        if (!more) {
             free(bytes);
+        }
         bytes = more;
     }
     return bytes;
@@ -74,15 +79,19 @@ void *tn_tool_read(const char *path, size_t *size) {
     }
     void *bytes = read_all(file, size);
     bool bad = ferror(file) != 0 || *size >= max_input_bytes;
-    if (!bytes || bad)
+    if (!bytes || bad) {
         tn_tool_error(TN_IO, "%s: cannot read: %s", path,
-                      !bytes ? "out of memory" : errno ? strerror(errno) : "too large");
+                      !bytes  ? "out of memory"
+                      : errno ? strerror(errno)
+                              : "too large");
+    }
     if (bad) {
         free(bytes);
         bytes = NULL;
     }
-    if (!standard)
+    if (!standard) {
         fclose(file);
+    }
     return bytes;
 }
 
@@ -95,20 +104,23 @@ bool tn_tool_threads(const Args *args, int32_t *out) {
 
 void tn_tool_messages(tn_compiler *compiler) {
     const char *text = compiler ? tn_compiler_messages(compiler) : NULL;
-    if (!text || !*text)
+    if (!text || !*text) {
         return;
+    }
     tn_tool_progress(NULL);
     fputs(text, stderr);
-    if (text[strlen(text) - 1] != '\n')
+    if (text[strlen(text) - 1] != '\n') {
         fputc('\n', stderr);
+    }
 }
 
 /* Every option with a name in the compiler goes there. */
 static bool set_options(tn_compiler *compiler, const Args *args) {
     for (int i = 0; i < args->n_uses; i++) {
         const char *name = tn_opt_row(args->uses[i].id)->forward;
-        if (name[0] != '\0' && !tn_compiler_set(compiler, name, args->uses[i].value))
+        if (name[0] != '\0' && !tn_compiler_set(compiler, name, args->uses[i].value)) {
             return false;
+        }
     }
     return true;
 }
@@ -130,18 +142,21 @@ tn_compiler *tn_tool_compiler(const Args *args, tn_status *status) {
 tn_status tn_source_open(const Args *args, const char *path, Source *out) {
     tn_status status;
     *out = (Source){.compiler = tn_tool_compiler(args, &status)};
-    if (!out->compiler)
+    if (!out->compiler) {
         return status;
+    }
     if (strcmp(path, "-") == 0) {
         out->bytes = tn_tool_read(path, &out->size);
-        if (!out->bytes)
+        if (!out->bytes) {
             return TN_IO;
+        }
         status = tn_graph_parse(out->compiler, out->bytes, out->size, "<stdin>", &out->graph);
     } else {
         status = tn_graph_load(out->compiler, path, &out->graph);
     }
-    if (status != TN_OK)
+    if (status != TN_OK) {
         tn_tool_messages(out->compiler);
+    }
     return status;
 }
 

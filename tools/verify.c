@@ -43,27 +43,31 @@ static const char *describe(Ctx *ctx, const Node *node) {
 
 static void expose(Verification *v, Graph *graph) {
     Ctx *ctx = graph->ctx;
-    for (Node *node = graph->first; node; node = node->next)
+    for (Node *node = graph->first; node; node = node->next) {
         for (uint32_t i = 0; i < node->n_out && !tn_node_is_const(node); i++) {
             Value *value = node->out[i];
-            if (!value->is_output)
-                tn_graph_add_output(graph, tn_arena_printf(&ctx->arena, "%s:%s#%u",
-                                                           describe(ctx, node),
-                                                           tn_op_info(node->op)->name, value->id),
+            if (!value->is_output) {
+                tn_graph_add_output(graph,
+                                    tn_arena_printf(&ctx->arena, "%s:%s#%u", describe(ctx, node),
+                                                    tn_op_info(node->op)->name, value->id),
                                     value);
+            }
         }
+    }
     v->n_outputs = tn_graph_output_count(v->subject.source.graph);
 }
 
 static tn_status prepare(Verification *v) {
     tn_graph *graph = v->subject.source.graph;
     v->n_own = v->n_outputs = tn_graph_output_count(graph);
-    if (tn_args_has(v->args, OPT_EACH_NODE))
+    if (tn_args_has(v->args, OPT_EACH_NODE)) {
         expose(v, (Graph *)graph); /* a tn_graph is a Graph: see frontend.h */
+    }
     v->rows = calloc((size_t)v->n_outputs + 1, sizeof *v->rows);
     v->reference = calloc((size_t)v->n_outputs + 1, sizeof *v->reference);
-    if (!v->rows || !v->reference)
+    if (!v->rows || !v->reference) {
         return tn_tool_error(TN_LIMIT, "out of memory");
+    }
     tn_status status = tn_inputs_of_graph(graph, &v->inputs);
     return status == TN_OK ? tn_subject_compile(v->args, &v->subject.source, &v->subject) : status;
 }
@@ -75,8 +79,9 @@ static tn_status evaluate(Verification *v) {
     tn_status status = tn_evaluate(source->compiler, source->graph, v->inputs.tensors, v->inputs.n,
                                    v->reference, v->n_outputs);
     tn_tool_progress(NULL);
-    if (status != TN_OK)
+    if (status != TN_OK) {
         tn_tool_messages(source->compiler);
+    }
     return status;
 }
 
@@ -87,12 +92,14 @@ static void compare(Verification *v) {
         *row = (Compared){.name = v->subject.entry->outputs[i].name, .shape = *want};
         row->what = i < v->n_own ? "output" : "value";
         row->shape.data = NULL;
-        if (tn_tensor_same_shape(got, want))
+        if (tn_tensor_same_shape(got, want)) {
             row->diff = tn_tensor_diff(got, want);
-        else
+        } else {
             row->diff = (TensorDiff){.error = INFINITY, .where = -1};
-        if (row->diff.error > v->worst)
+        }
+        if (row->diff.error > v->worst) {
             v->worst = row->diff.error;
+        }
     }
 }
 
@@ -128,8 +135,9 @@ static void report(Verification *v) {
         qsort(v->rows, (size_t)v->n_outputs, sizeof *v->rows, by_error);
         n = v->n_outputs < TABLE_ROWS ? v->n_outputs : TABLE_ROWS;
     }
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         print_row(&v->rows[i]);
+    }
 }
 
 static void print_sizes(const Inputs *inputs) {
@@ -143,14 +151,18 @@ static void print_sizes(const Inputs *inputs) {
 
 static tn_status verify_round(Verification *v, int round) {
     tn_status status = tn_inputs_make(&v->inputs, v->args, round);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = evaluate(v);
-    if (status == TN_OK)
+    }
+    if (status == TN_OK) {
         status = tn_subject_plan(&v->subject, &v->inputs);
-    if (status == TN_OK)
+    }
+    if (status == TN_OK) {
         status = tn_subject_run(&v->subject, &v->inputs);
-    if (status != TN_OK)
+    }
+    if (status != TN_OK) {
         return status;
+    }
     compare(v);
     print_sizes(&v->inputs);
     report(v);
@@ -159,14 +171,17 @@ static tn_status verify_round(Verification *v, int round) {
 
 tn_status tn_cmd_verify(const Args *args) {
     const char *path = tn_tool_model_name(args);
-    if (!path)
+    if (!path) {
         return TN_USAGE;
+    }
     Verification v = {.args = args};
     tn_status status = tn_source_open(args, path, &v.subject.source);
-    if (status == TN_OK)
+    if (status == TN_OK) {
         status = prepare(&v);
-    for (int i = 0; i < tn_inputs_rounds(args) && status == TN_OK; i++)
+    }
+    for (int i = 0; i < tn_inputs_rounds(args) && status == TN_OK; i++) {
         status = verify_round(&v, i);
+    }
     if (status == TN_OK) {
         bool good = v.worst <= tolerance;
         printf("%s: worst error %.3g, tolerance %g\n", good ? "ok" : "FAIL", v.worst, tolerance);

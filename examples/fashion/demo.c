@@ -32,16 +32,19 @@ static double seconds(void) {
 
 static int best_class(const float *probabilities) {
     int best = 0;
-    for (int c = 1; c < CLASSES; c++)
-        if (probabilities[c] > probabilities[best])
+    for (int c = 1; c < CLASSES; c++) {
+        if (probabilities[c] > probabilities[best]) {
             best = c;
+        }
+    }
     return best;
 }
 
 static int count_right(const Demo *demo) {
     int right = 0;
-    for (int32_t i = 0; i < demo->n; i++)
+    for (int32_t i = 0; i < demo->n; i++) {
         right += best_class(demo->probabilities + (size_t)i * CLASSES) == demo->labels[i];
+    }
     return right;
 }
 
@@ -63,8 +66,9 @@ static tn_status classify(const Demo *demo, int32_t batch) {
     memset(demo->probabilities, 0, (size_t)demo->n * CLASSES * sizeof(float));
     tn_status status = run_batch(demo, 0, batch); /* plans, and warms up */
     double start = seconds();
-    for (int32_t i = 0; i < demo->n && status == TN_OK; i += batch)
+    for (int32_t i = 0; i < demo->n && status == TN_OK; i += batch) {
         status = run_batch(demo, i, i + batch <= demo->n ? batch : demo->n - i);
+    }
     double taken = seconds() - start;
     if (status != TN_OK) {
         fprintf(stderr, "demo: %s\n", tn_session_error(demo->session));
@@ -79,18 +83,21 @@ static tn_status classify(const Demo *demo, int32_t batch) {
 /* idx bytes to floats in 0..1. */
 static float *to_floats(const unsigned char *pixels, size_t n) {
     float *out = malloc(n * sizeof *out);
-    for (size_t i = 0; out && i < n; i++)
+    for (size_t i = 0; out && i < n; i++) {
         out[i] = (float)pixels[i] / 255.0f;
+    }
     return out;
 }
 
 static int run_demo(Demo *demo, const unsigned char *pixels, const char *picture) {
     const int32_t batches[] = {1, 7, demo->n};
     tn_status status = TN_OK;
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0] && status == TN_OK; i++)
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0] && status == TN_OK; i++) {
         status = classify(demo, batches[i]);
-    if (status != TN_OK)
+    }
+    if (status != TN_OK) {
         return 1;
+    }
     if (picture_write(picture, pixels, demo->labels, demo->probabilities, demo->n) != 0) {
         fprintf(stderr, "demo: cannot write %s\n", picture);
         return 1;
@@ -108,10 +115,11 @@ static int with_model(Demo *demo, const char *path, const unsigned char *pixels,
         return 1;
     }
     int bad = 1;
-    if (tn_session_create(model, NULL, &demo->session, error, sizeof error) == TN_OK)
+    if (tn_session_create(model, NULL, &demo->session, error, sizeof error) == TN_OK) {
         bad = run_demo(demo, pixels, picture);
-    else
+    } else {
         fprintf(stderr, "demo: %s\n", error);
+    }
     tn_session_destroy(demo->session);
     tn_model_close(model);
     return bad;
@@ -134,8 +142,9 @@ int main(int argc, char **argv) {
         demo.labels = labels;
         demo.images = to_floats(pixels, (size_t)demo.n * PIXELS);
         demo.probabilities = malloc((size_t)demo.n * CLASSES * sizeof(float));
-        if (demo.images && demo.probabilities)
+        if (demo.images && demo.probabilities) {
             bad = with_model(&demo, argv[1], pixels, argv[4]);
+        }
     }
     free(demo.images);
     free(demo.probabilities);

@@ -18,8 +18,8 @@ enum {
     HEADING = 44
 };
 
-static const char *const class_names[CLASSES] = {"T-shirt", "Trouser", "Pullover", "Dress",
-                                                 "Coat",    "Sandal",  "Shirt",    "Sneaker",
+static const char *const class_names[CLASSES] = {"T-shirt", "Trouser",   "Pullover", "Dress",
+                                                 "Coat",    "Sandal",    "Shirt",    "Sneaker",
                                                  "Bag",     "Ankle boot"};
 
 typedef struct Page {
@@ -50,8 +50,9 @@ static uint32_t crc32_of(const unsigned char *data, size_t n) {
     uint32_t crc = ~0u;
     for (size_t i = 0; i < n; i++) {
         crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++)
+        for (int bit = 0; bit < 8; bit++) {
             crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+        }
     }
     return ~crc;
 }
@@ -120,8 +121,9 @@ static void print_base64(FILE *file, const Bytes *bytes) {
 static int prediction(const Page *page, int32_t image) {
     const float *p = page->probabilities + (size_t)image * CLASSES;
     int best = 0;
-    for (int c = 1; c < CLASSES; c++)
+    for (int c = 1; c < CLASSES; c++) {
         best = p[c] > p[best] ? c : best;
+    }
     return best;
 }
 
@@ -137,22 +139,28 @@ static void draw_card(const Page *page, int32_t image, int x, int y) {
     Bytes png;
     make_png(page->pixels + (size_t)image * SIDE * SIDE, &png);
     fprintf(page->file, "<g transform=\"translate(%d %d)\">", x, y);
-    fprintf(page->file, "<rect width=\"%d\" height=\"%d\" rx=\"10\" fill=\"#fff\" "
-            "stroke=\"#d9dee5\"/>", CARD_WIDTH, CARD_HEIGHT);
-    fprintf(page->file, "<image x=\"%d\" y=\"10\" width=\"84\" height=\"84\" "
+    fprintf(page->file,
+            "<rect width=\"%d\" height=\"%d\" rx=\"10\" fill=\"#fff\" "
+            "stroke=\"#d9dee5\"/>",
+            CARD_WIDTH, CARD_HEIGHT);
+    fprintf(page->file,
+            "<image x=\"%d\" y=\"10\" width=\"84\" height=\"84\" "
             "style=\"image-rendering:pixelated\" href=\"data:image/png;base64,",
             (CARD_WIDTH - 84) / 2);
     print_base64(page->file, &png);
     fprintf(page->file, "\"/><text x=\"%d\" y=\"114\" class=\"said\" fill=\"%s\">%s</text>",
             CARD_WIDTH / 2, colour, class_names[said]);
-    fprintf(page->file, "<rect x=\"16\" y=\"122\" width=\"%d\" height=\"5\" rx=\"2.5\" "
+    fprintf(page->file,
+            "<rect x=\"16\" y=\"122\" width=\"%d\" height=\"5\" rx=\"2.5\" "
             "fill=\"#e8ecf1\"/><rect x=\"16\" y=\"122\" width=\"%.1f\" height=\"5\" rx=\"2.5\" "
-            "fill=\"%s\"/>", CARD_WIDTH - 32, (CARD_WIDTH - 32) * sure, colour);
+            "fill=\"%s\"/>",
+            CARD_WIDTH - 32, (CARD_WIDTH - 32) * sure, colour);
     fprintf(page->file, "<text x=\"%d\" y=\"145\" class=\"note\">", CARD_WIDTH / 2);
-    if (said == truth)
+    if (said == truth) {
         fprintf(page->file, "%.1f %%", 100 * sure);
-    else
+    } else {
         fprintf(page->file, "%.0f %%, is %s", 100 * sure, class_names[truth]);
+    }
     fprintf(page->file, "</text></g>\n");
 }
 
@@ -161,25 +169,29 @@ static void draw_heading(const Page *page, int y, const char *text) {
 }
 
 static void draw_grid(const Page *page, const int32_t *images, int n, int top) {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         draw_card(page, images[i], MARGIN + i % COLUMNS * (CARD_WIDTH + GAP),
                   top + i / COLUMNS * (CARD_HEIGHT + GAP));
+    }
 }
 
 /* The mistakes the network was surest of, surest first; returns how many. */
 static int worst_mistakes(const Page *page, int32_t *out, int max) {
     int n = 0;
     for (int32_t i = 0; i < page->n; i++) {
-        if (prediction(page, i) == page->labels[i])
+        if (prediction(page, i) == page->labels[i]) {
             continue;
+        }
         int at = n < max ? n++ : max;
         while (at > 0 && confidence(page, out[at - 1]) < confidence(page, i)) {
-            if (at < max)
+            if (at < max) {
                 out[at] = out[at - 1];
+            }
             at--;
         }
-        if (at < max)
+        if (at < max) {
             out[at] = i;
+        }
     }
     return n;
 }
@@ -192,16 +204,20 @@ static void draw(const Page *page) {
     int32_t first[N_FIRST], wrong[N_WRONG];
     int n_first = page->n < N_FIRST ? (int)page->n : N_FIRST, right = 0;
     char text[128];
-    for (int i = 0; i < n_first; i++)
+    for (int i = 0; i < n_first; i++) {
         first[i] = i;
-    for (int32_t i = 0; i < page->n; i++)
+    }
+    for (int32_t i = 0; i < page->n; i++) {
         right += prediction(page, i) == page->labels[i];
-    fprintf(page->file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
-            "width=\"%d\" height=\"%d\">\n", width, height, width, height);
+    }
+    fprintf(page->file,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
+            "width=\"%d\" height=\"%d\">\n",
+            width, height, width, height);
     fprintf(page->file, "<style>text{font-family:system-ui,'DejaVu Sans',sans-serif}"
-            ".said{font-size:14px;font-weight:600;text-anchor:middle}"
-            ".note{font-size:11px;fill:#66707c;text-anchor:middle}"
-            ".heading{font-size:20px;font-weight:600;fill:#1f2933}</style>\n");
+                        ".said{font-size:14px;font-weight:600;text-anchor:middle}"
+                        ".note{font-size:11px;fill:#66707c;text-anchor:middle}"
+                        ".heading{font-size:20px;font-weight:600;fill:#1f2933}</style>\n");
     fprintf(page->file, "<rect width=\"%d\" height=\"%d\" fill=\"#f4f6f9\"/>\n", width, height);
     snprintf(text, sizeof text, "Fashion-MNIST: the first test images (%.2f %% of %d are right)",
              100.0 * right / page->n, (int)page->n);
@@ -216,8 +232,9 @@ int picture_write(const char *path, const unsigned char *pixels, const unsigned 
                   const float *probabilities, int32_t n) {
     Page page = {.pixels = pixels, .labels = labels, .probabilities = probabilities, .n = n};
     page.file = fopen(path, "w");
-    if (!page.file)
+    if (!page.file) {
         return -1;
+    }
     draw(&page);
     int bad = ferror(page.file);
     return fclose(page.file) != 0 || bad ? -1 : 0;

@@ -20,10 +20,12 @@ static int32_t fixture_plan(const tn_tensor *inputs, int32_t n_threads, int64_t 
     (void)n_threads;
     atomic_fetch_add(&fixture_plans, 1);
     int64_t n = inputs[0].dims[0], pick = *(const int64_t *)inputs[2].data;
-    if (pick < 0)
+    if (pick < 0) {
         return 1;
-    if (n > (INT64_MAX - 64) / 12)
+    }
+    if (n > (INT64_MAX - 64) / 12) {
         return 2;
+    }
     plan[0] = (n * 12 + 63) / 64 * 64;
     plan[1] = 3;
     plan[2] = n;
@@ -43,12 +45,13 @@ static void fixture_kernel(const tn_run *run, int32_t index, int32_t thread, int
     int64_t lo, hi, n = run->plan[2] * 3;
     fixture_share(index == 2 ? run->plan[4] : n, thread, n_threads, &lo, &hi);
     for (int64_t i = lo; i < hi; i++) {
-        if (index == 0)
+        if (index == 0) {
             t[i] = 2 * x[i];
-        else if (index == 1)
+        } else if (index == 1) {
             z[i] = t[n - 1 - i] + y[i];
-        else
+        } else {
             s[i] = (float)i;
+        }
     }
 }
 

@@ -55,10 +55,11 @@ static int make_folder(void **state) {
     snprintf(source_root, sizeof source_root, "%s", __FILE__);
     for (int up = 0; up < 3; up++) {
         char *slash = strrchr(source_root, '/');
-        if (slash)
+        if (slash) {
             *slash = '\0';
-        else
+        } else {
             strcpy(source_root, ".");
+        }
     }
     return mkdtemp(folder) ? 0 : 1;
 }
@@ -71,11 +72,10 @@ static int remove_folder(void **state) {
     return system(command) == 0 ? 0 : 1;
 }
 
-#define TABLE(fields)                                                                        \
-    "const tn_model_desc twist_model = {.abi_version = TN_ABI_VERSION, .desc_size = "        \
-    "sizeof(tn_model_desc), .n_symbols = 2, .name = \"twist\", .target = \"any\", "          \
-    ".symbol_names = fixture_symbols, .entries = fixture_entries, .n_entries = 1, " fields   \
-    "};"
+#define TABLE(fields)                                                                              \
+    "const tn_model_desc twist_model = {.abi_version = TN_ABI_VERSION, .desc_size = "              \
+    "sizeof(tn_model_desc), .n_symbols = 2, .name = \"twist\", .target = \"any\", "                \
+    ".symbol_names = fixture_symbols, .entries = fixture_entries, .n_entries = 1, " fields "};"
 
 static tn_status try_open(const char *path, char *error, size_t size) {
     tn_model *model = NULL;
@@ -89,19 +89,21 @@ static tn_status try_open(const char *path, char *error, size_t size) {
 static void refuse(const char *name, tn_status status, const char *text) {
     char error[512] = "";
     assert_int_equal(try_open(in_folder(name), error, sizeof error), status);
-    if (!strstr(error, text) || !strstr(error, name))
+    if (!strstr(error, text) || !strstr(error, name)) {
         fail_msg("expected '%s' and the file's name in '%s'", text, error);
+    }
 }
 
-#define MARK_RUN                                                                             \
-    "#include <stdlib.h>\n__attribute__((constructor)) static void ran(void) {"              \
+#define MARK_RUN                                                                                   \
+    "#include <stdlib.h>\n__attribute__((constructor)) static void ran(void) {"                    \
     " setenv(\"TENON_TEST_RAN\", \"1\", 1); }\n"
 
 static void opens_a_model(void **state) {
     (void)state;
     char error[512];
-    if (!build("good.so", TABLE("")))
+    if (!build("good.so", TABLE(""))) {
         skip();
+    }
     assert_int_equal(try_open(in_folder("good.so"), error, sizeof error), TN_OK);
     tn_model *model;
     assert_int_equal(tn_model_open(in_folder("good.so"), &model, error, sizeof error), TN_OK);
@@ -124,8 +126,9 @@ static void opens_a_model(void **state) {
 static void opens_by_bare_name(void **state) {
     (void)state;
     char error[512], back[1024];
-    if (!build("good.so", TABLE("")))
+    if (!build("good.so", TABLE(""))) {
         skip();
+    }
     assert_non_null(getcwd(back, sizeof back));
     assert_int_equal(chdir(folder), 0);
     tn_status status = try_open("good.so", error, sizeof error);
@@ -136,8 +139,9 @@ static void opens_by_bare_name(void **state) {
 static void refuses_what_does_not_fit(void **state) {
     (void)state;
     unsetenv("TENON_TEST_RAN");
-    if (!build("abi.so", MARK_RUN "const struct { unsigned v, s, f; } old_model = {77, 12, 0};"))
+    if (!build("abi.so", MARK_RUN "const struct { unsigned v, s, f; } old_model = {77, 12, 0};")) {
         skip();
+    }
     refuse("abi.so", TN_UNSUPPORTED, "made for ABI version 77, this runtime has version 1");
     build("cpu.so", MARK_RUN TABLE(".cpu_features = 1u << 31"));
     refuse("cpu.so", TN_UNSUPPORTED, "this model needs features 0x80000000");
@@ -169,8 +173,9 @@ static void refuses_other_files(void **state) {
 }
 
 static bool load_good(void) {
-    if (!build("good.so", TABLE("")))
+    if (!build("good.so", TABLE(""))) {
         return false;
+    }
     FILE *file = fopen(in_folder("good.so"), "rb");
     assert_non_null(file);
     good = good ? good : malloc(1 << 20);
@@ -181,8 +186,9 @@ static bool load_good(void) {
 
 static void refuses_truncations(void **state) {
     (void)state;
-    if (!load_good())
+    if (!load_good()) {
         skip();
+    }
     char error[512];
     for (size_t size = 0; size < good_size; size += size < 512 ? 1 : 61) {
         write_bytes(in_folder("cut.so"), good, size);
@@ -194,8 +200,9 @@ static void refuses_truncations(void **state) {
 /* Mutations are only probed, not opened: the bytes of code may be anything. */
 static void survives_mutations(void **state) {
     (void)state;
-    if (!load_good())
+    if (!load_good()) {
         skip();
+    }
     uint64_t random = 1;
     unsigned char *copy = malloc(good_size);
     assert_non_null(copy);
@@ -220,9 +227,11 @@ static void survives_mutations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opens_a_model),         cmocka_unit_test(opens_by_bare_name),
+        cmocka_unit_test(opens_a_model),
+        cmocka_unit_test(opens_by_bare_name),
         cmocka_unit_test(refuses_what_does_not_fit),
-        cmocka_unit_test(refuses_other_files),   cmocka_unit_test(refuses_truncations),
+        cmocka_unit_test(refuses_other_files),
+        cmocka_unit_test(refuses_truncations),
         cmocka_unit_test(survives_mutations),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -62,8 +62,9 @@ int posix_memalign(void **out, size_t align, size_t size) {
 
 static void runs_allocate_nothing(void **state) {
     (void)state;
-    if (!CAN_COUNT)
+    if (!CAN_COUNT) {
         skip();
+    }
     static float x[300], y[300], z[300], s[8];
     int64_t pick = 4;
     tn_tensor in[] = {{.data = x, .dtype = TN_F32, .rank = 2, .dims = {100, 3}},
@@ -81,8 +82,9 @@ static void runs_allocate_nothing(void **state) {
         assert_int_equal(tn_session_plan(session, in, 3, shapes, 2), TN_OK);
         long before = atomic_load(&allocations);
         assert_true(before > 0); /* the counter works */
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 20; i++) {
             assert_int_equal(tn_session_run(session, in, 3, out, 2), TN_OK);
+        }
         assert_int_equal(atomic_load(&allocations), before);
         tn_session_destroy(session);
     }

@@ -43,12 +43,16 @@ static void data_init(Data *d, int64_t n, int64_t pick) {
 
 static bool data_right(const Data *d) {
     int64_t n = d->in[0].dims[0] * 3;
-    for (int64_t i = 0; i < n; i++)
-        if (d->z[i] != (float)(2 * ((n - 1 - i) % 17) + i % 5))
+    for (int64_t i = 0; i < n; i++) {
+        if (d->z[i] != (float)(2 * ((n - 1 - i) % 17) + i % 5)) {
             return false;
-    for (int64_t j = 0; j < d->pick; j++)
-        if (d->s[j] != (float)j)
+        }
+    }
+    for (int64_t j = 0; j < d->pick; j++) {
+        if (d->s[j] != (float)j) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -134,8 +138,9 @@ static void plans_once_per_shape(void **state) {
 /* Spoils one thing at a time; each must be refused with a text that says what. */
 static void refuse(tn_session *session, Data *d, tn_status status, const char *text) {
     assert_int_equal(run(session, d), status);
-    if (!strstr(tn_session_error(session), text))
+    if (!strstr(tn_session_error(session), text)) {
         fail_msg("expected '%s' in '%s'", text, tn_session_error(session));
+    }
     data_init(d, 4, 5);
     assert_int_equal(run(session, d), TN_OK);
     assert_string_equal(tn_session_error(session), "");
@@ -205,8 +210,7 @@ static void refuses_foreign_tables(void **state) {
     assert_non_null(strstr(error, "this processor lacks it"));
     desc = fixture_model;
     desc.desc_size = 8;
-    assert_int_equal(tn_model_from_desc(&desc, NULL, 0, &model, error, sizeof error),
-                     TN_BAD_INPUT);
+    assert_int_equal(tn_model_from_desc(&desc, NULL, 0, &model, error, sizeof error), TN_BAD_INPUT);
     desc = fixture_model;
     desc.n_entries = 0;
     assert_int_equal(tn_model_from_desc(&desc, NULL, 0, &model, NULL, 0), TN_BAD_INPUT);
@@ -229,11 +233,11 @@ static void external_weights_must_fit(void **state) {
     tn_model_desc desc = fixture_model;
     desc.weight_bytes = 64;
     uint64_t hash = 0xcbf29ce484222325ull;
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < 64; i++) {
         hash = (hash ^ weights[i]) * 0x100000001b3ull;
+    }
     desc.weight_hash = hash;
-    assert_int_equal(tn_model_from_desc(&desc, NULL, 0, &model, error, sizeof error),
-                     TN_BAD_INPUT);
+    assert_int_equal(tn_model_from_desc(&desc, NULL, 0, &model, error, sizeof error), TN_BAD_INPUT);
     assert_int_equal(tn_model_from_desc(&desc, weights, 63, &model, error, sizeof error),
                      TN_BAD_INPUT);
     assert_int_equal(tn_model_from_desc(&desc, weights + 4, 64, &model, error, sizeof error),
@@ -277,8 +281,9 @@ static void *client_main(void *arg) {
     Data *d = malloc(sizeof *d);
     tn_session *session = NULL;
     client->right = d && tn_session_create(client->model, NULL, &session, NULL, 0) == TN_OK;
-    if (session)
+    if (session) {
         tn_session_set_threads(session, client->n_threads);
+    }
     for (int i = 0; i < 200 && client->right; i++) {
         data_init(d, 1 + i % 50, i % 10);
         client->right = run(session, d) == TN_OK && data_right(d);
@@ -325,8 +330,9 @@ static void parallel(void *self, int32_t n_threads,
         shares[i] = (Share){.body = body, .arg = arg, .number = i, .n_threads = n_threads};
         pthread_create(&shares[i].thread, NULL, share_main, &shares[i]);
     }
-    for (int32_t i = 0; i < n_threads; i++)
+    for (int32_t i = 0; i < n_threads; i++) {
         pthread_join(shares[i].thread, NULL);
+    }
     ++*(int *)self;
 }
 
@@ -360,8 +366,9 @@ static void profiles_every_kernel(void **state) {
         data_init(&d, 100, 3);
         assert_int_equal(tn_session_profile(session, d.in, 3, d.out, 2, ms), TN_OK);
         assert_true(data_right(&d));
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 3; k++) {
             assert_true(ms[k] >= 0);
+        }
         tn_session_destroy(session);
     }
     tn_model_close(model);

@@ -32,13 +32,16 @@ static void rounds_body(void *arg, int32_t thread, int32_t n_threads) {
     Rounds *r = arg;
     atomic_fetch_or(&r->seen, 1 << thread);
     for (int round = 1; round <= r->n_rounds; round++) {
-        if (r->slow && thread == 0)
+        if (r->slow && thread == 0) {
             pause_ms(3);
+        }
         r->cells[thread] = round;
         tn_team_barrier(r->team);
-        for (int32_t i = 0; i < n_threads; i++)
-            if (r->cells[i] != round)
+        for (int32_t i = 0; i < n_threads; i++) {
+            if (r->cells[i] != round) {
                 atomic_fetch_add(&r->wrong, 1);
+            }
+        }
         tn_team_barrier(r->team);
     }
 }
@@ -87,8 +90,9 @@ static void pool_runs(void **state) {
             tn_pool_run(pool, rounds_body, &r);
             assert_int_equal(atomic_load(&r.wrong), 0);
             assert_int_equal(atomic_load(&r.seen), (1 << n) - 1);
-            if (round == 25)
+            if (round == 25) {
                 pause_ms(5); /* the workers are asleep when the next job comes */
+            }
         }
         tn_pool_destroy(pool);
     }
@@ -98,8 +102,9 @@ static void pool_runs(void **state) {
 /* The spin is bounded: waiting for a thread that sleeps 100 ms must not burn 100 ms. */
 static void burn_body(void *arg, int32_t thread, int32_t n_threads) {
     (void)n_threads;
-    if (thread == 0)
+    if (thread == 0) {
         pause_ms(100);
+    }
     tn_team_barrier(arg);
 }
 
@@ -159,8 +164,10 @@ static void missing_features_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(barrier_holds),     cmocka_unit_test(sleepers_wake),
-        cmocka_unit_test(pool_runs),         cmocka_unit_test(waiting_is_cheap),
+        cmocka_unit_test(barrier_holds),
+        cmocka_unit_test(sleepers_wake),
+        cmocka_unit_test(pool_runs),
+        cmocka_unit_test(waiting_is_cheap),
         cmocka_unit_test(fewer_threads_are_enough),
         cmocka_unit_test(missing_features_are_named),
     };
