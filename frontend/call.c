@@ -178,7 +178,7 @@ bool tn_call_axis(Call *call, int64_t axis, int rank, int *out) {
 bool tn_call_axes(Call *call, const int64_t *axes, size_t n, int rank, uint32_t *out) {
     *out = 0;
     for (size_t i = 0; i < n; i++) {
-        int axis;
+        int axis = 0;
         if (!tn_call_axis(call, axes[i], rank, &axis)) {
             return false;
         }
