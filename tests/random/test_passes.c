@@ -198,6 +198,18 @@ static void check_seeds(Property *property) {
     }
 }
 
+static const char *check_evaluates(Graph *graph, uint64_t seed) {
+    Arena *arena = &graph->ctx->arena;
+    GenOutputs outputs;
+    bool ok = gen_eval(graph, gen_inputs(graph, seed, arena), arena, &outputs);
+    return ok ? NULL : messages(graph->ctx);
+}
+
+static void test_graphs_evaluate(void **state) {
+    (void)state;
+    check_seeds(check_evaluates);
+}
+
 static void test_text_round_trip(void **state) {
     (void)state;
     check_seeds(check_text);
@@ -220,10 +232,12 @@ static void test_simplify_comes_to_rest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_graphs_evaluate),
         cmocka_unit_test(test_text_round_trip),
         cmocka_unit_test(test_each_pass_keeps_results),
         cmocka_unit_test(test_all_passes_keep_results),
         cmocka_unit_test(test_simplify_comes_to_rest),
     };
+    cmocka_set_test_filter(getenv("TENON_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

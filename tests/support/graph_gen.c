@@ -349,11 +349,29 @@ Value *gen_partner(Gen *gen, Value *like) {
 
 /* ---- the graph ---- */
 
+/* Ranges of different kinds: any size, at least one, and a plausible bound. */
 static void add_symbols(Gen *gen) {
     static const char *const names[3] = {"N", "seq", "width"};
+    static const int64_t most[3] = {INT64_MAX, INT64_MAX, 4096};
     gen->n_symbols = (uint32_t)gen_int(gen, 0, 3);
     for (uint32_t i = 0; i < gen->n_symbols; i++) {
-        gen->symbols[i] = tn_dim_symbol(gen->ctx, tn_sv(names[i]), SYM_INPUT_DIM, 0, INT32_MAX);
+        int64_t least = gen_chance(gen, 40) ? 1 : 0;
+        gen->symbols[i] = tn_dim_symbol(gen->ctx, tn_sv(names[i]), SYM_INPUT_DIM, least,
+                                        most[gen_int(gen, 0, 2)]);
+        tn_dim_symbol_of(gen->ctx, gen->symbols[i])->input = -1;
+    }
+}
+
+/* A symbol is read from the first place it has among the inputs. */
+static void place_symbols(Gen *gen, const Value *input) {
+    for (uint32_t d = input->type.rank; d-- > 0;) {
+        if (input->type.dims[d]->kind == DIM_SYM) {
+            Symbol *symbol = tn_dim_symbol_of(gen->ctx, input->type.dims[d]);
+            if (symbol->input < 0 || symbol->input == (int32_t)input->out) {
+                symbol->input = (int32_t)input->out;
+                symbol->index = (int32_t)d;
+            }
+        }
     }
 }
 
@@ -363,6 +381,7 @@ static void add_input(Gen *gen, DType dtype, uint32_t rank, const Dim *const *di
     Value *input = tn_graph_add_input(gen->graph, name, tn_type_make(dtype, (uint8_t)rank, dims));
     bool is_float = tn_dtype_is_float(dtype);
     record(gen, input, (GenInfo){is_float ? 4 : 9, is_float ? 2 : 0});
+    place_symbols(gen, input);
 }
 
 static DType any_dtype(Gen *gen) {
@@ -467,6 +486,8 @@ RefTensor *gen_inputs(Graph *graph, uint64_t seed, Arena *arena) {
     int64_t *symbols = TN_NEW_ARRAY(arena, int64_t, n_symbols + 1);
     for (size_t i = 0; i < n_symbols; i++) {
         symbols[i] = sizes[uniform(&random, 0, 99) < 5 ? 7 : uniform(&random, 0, 6)];
+        int64_t least = ctx->dims->symbols.data[i].dim->lo;
+        symbols[i] = symbols[i] < least ? least : symbols[i];
     }
     RefTensor *inputs = TN_NEW_ARRAY(arena, RefTensor, graph->inputs.len + 1);
     for (size_t i = 0; i < graph->inputs.len; i++) {
