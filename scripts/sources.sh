@@ -7,5 +7,5 @@ names=()
 for suffix in "$@"; do
     names+=(-o -name "*.$suffix")
 done
-find base ir frontend passes codegen runtime include tools tests examples bench \
+find base ir frontend passes codegen runtime include tools tests examples bench docs \
     -type f \( "${names[@]:1}" \) | LC_ALL=C sort
