@@ -176,7 +176,8 @@ void tn_stmt_rewrite(Kernel *kernel, Stmt *stmt, ExprRewriteFn *fn, void *arg);
 /* Structure and promises: buffers and temps belong to the kernel, index counts fit, loop
  * variables are in scope and unique, VECTOR and UNROLL limits hold. Diagnostics TN_INTERNAL. */
 bool tn_kernel_verify(Kernel *kernel);
-/* Text; parse(print(k)) prints the same. */
+/* Text; parse(print(k)) means the same and prints the same, but for nested min and max that
+ * simplify further when they are made anew. */
 void tn_kernel_print(const Kernel *kernel, StrBuf *out);
 Kernel *tn_kernel_parse(Ctx *ctx, StrView text, const char *file);
 

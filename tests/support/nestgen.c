@@ -278,7 +278,9 @@ static void gen_loop(Gen *gen, Stmt **block, int depth) {
 /* acc = init; one or two loops { acc op= x } */
 static void gen_reduction(Gen *gen, Stmt **block, int depth) {
     static const Op ops[] = {TN_OP_add, TN_OP_add, TN_OP_max, TN_OP_min, TN_OP_mul};
-    Op op = ops[gen->style == NEST_CLEAN ? 0 : pick(gen, 5)];
+    /* No products of floats: fed back, their rounding would grow past any tolerance. */
+    int n_ops = gen->style == NEST_CLEAN ? 1 : tn_dtype_is_float(gen->dtype) ? 4 : 5;
+    Op op = ops[pick(gen, n_ops)];
     Temp *temp = tn_kernel_temp(gen->kernel, gen->dtype, 0, NULL);
     double init = op == TN_OP_mul ? 1 : 0;
     tn_stmt_append(
