@@ -54,37 +54,6 @@ static Group *group_of(Fuse *fuse, const Value *value) {
                                                        : fuse->groups.data[value->def->group];
 }
 
-/* Whether `group` is, or reads (through other groups) from, `target`; `skip_direct` ignores
- * edges that lead from `group` straight to the target. */
-static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool skip_direct) {
-    fuse->stamp++;
-    fuse->stack.len = 0;
-    tn_vec_push(fuse->arena, &fuse->stack, group);
-    while (fuse->stack.len > 0) {
-        Group *top = fuse->stack.data[--fuse->stack.len];
-        if (fuse->stamps.data[top->id] == fuse->stamp) {
-            continue;
-        }
-        fuse->stamps.data[top->id] = fuse->stamp;
-        for (size_t i = 0; i < top->nodes.len; i++) {
-            const Node *node = top->nodes.data[i];
-            for (uint32_t slot = 0; slot < node->n_in; slot++) {
-                bool bijective;
-                uint32_t n_views;
-                Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
-                if (from == NULL || from == top || (skip_direct && top == group && from == target)) {
-                    continue;
-                }
-                if (from == target) {
-                    return true;
-                }
-                tn_vec_push(fuse->arena, &fuse->stack, from);
-            }
-        }
-    }
-    return false;
-}
-
 /* Whether `value`, read at the full index of the row group, reads `base` at the root index. */
 static bool reads_row(Fuse *fuse, const Group *group, const Value *value, const Value *base) {
     Ctx *ctx = fuse->ctx;
@@ -106,6 +75,50 @@ static bool reads_row(Fuse *fuse, const Group *group, const Value *value, const 
         }
     }
     return kept == base->type.rank;
+}
+
+/* Whether the value read at `slot` would have a known index were its group part of `group`. */
+static bool edge_can_close(Fuse *fuse, const Group *group, const Node *node, uint32_t slot) {
+    bool bijective;
+    uint32_t n_views;
+    const Value *base = view_root(node->in[slot], &bijective, &n_views);
+    bool formula = tn_node_class(node) == OPC_MAP;
+    bool sum = tn_node_class(node) == OPC_REDUCE && !tn_node_has(node, TRAIT_WINDOWED);
+    return n_views == 0 ? formula || sum
+                        : formula && group->rows && reads_row(fuse, group, node->in[slot], base);
+}
+
+/* Whether `group` is, or reads (through other groups) from, `target`; with `closing` edges that
+ * would lie inside the joined group do not count. */
+static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool closing) {
+    fuse->stamp++;
+    fuse->stack.len = 0;
+    tn_vec_push(fuse->arena, &fuse->stack, group);
+    while (fuse->stack.len > 0) {
+        Group *top = fuse->stack.data[--fuse->stack.len];
+        if (fuse->stamps.data[top->id] == fuse->stamp) {
+            continue;
+        }
+        fuse->stamps.data[top->id] = fuse->stamp;
+        for (size_t i = 0; i < top->nodes.len; i++) {
+            const Node *node = top->nodes.data[i];
+            for (uint32_t slot = 0; slot < node->n_in; slot++) {
+                bool bijective;
+                uint32_t n_views;
+                Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+                if (from == NULL || from == top ||
+                    (closing && top == group && from == target &&
+                     edge_can_close(fuse, group, node, slot))) {
+                    continue;
+                }
+                if (from == target) {
+                    return true;
+                }
+                tn_vec_push(fuse->arena, &fuse->stack, from);
+            }
+        }
+    }
+    return false;
 }
 
 /* The space `node` would have in `group` given operand `slot`; SPACE_NONE when it does not
@@ -223,18 +236,6 @@ static void merge_producers(Fuse *fuse, Group *group, Node *node) {
     }
 }
 
-/* Nodes of a group that grew by merging may be out of order. */
-static void sort_group(Fuse *fuse, Group *group) {
-    for (size_t i = 1; i < group->nodes.len; i++) {
-        Node *node = group->nodes.data[i];
-        size_t j = i;
-        for (; j > 0 && fuse->order[group->nodes.data[j - 1]->id] > fuse->order[node->id]; j--) {
-            group->nodes.data[j] = group->nodes.data[j - 1];
-        }
-        group->nodes.data[j] = node;
-    }
-}
-
 static void place_formula(Fuse *fuse, Node *node) {
     Group *best = NULL;
     Space best_space = SPACE_BAD;
@@ -254,7 +255,7 @@ static void place_formula(Fuse *fuse, Node *node) {
     if (best == NULL) {
         best = group_new(fuse, node);
     } else {
-        for (uint32_t slot = 0; slot < node->n_in && best_space != SPACE_FULL; slot++) {
+        for (uint32_t slot = 0; slot < node->n_in; slot++) {
             adopt_views(fuse, best, node->in[slot]);
         }
         group_add(fuse, best, node, best_space);
@@ -262,7 +263,7 @@ static void place_formula(Fuse *fuse, Node *node) {
     if (!tn_node_has(node, TRAIT_OWNKERNEL) && tn_node_class(node) == OPC_MAP) {
         merge_producers(fuse, best, node);
     }
-    sort_group(fuse, best);
+    tn_fuse_sort_group(fuse, best);
 }
 
 /* A plain pointwise producer of a row reduction's operand becomes its row group. */
@@ -300,7 +301,7 @@ static void place_forced_view(Fuse *fuse, Node *view) {
         !tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
         adopt_views(fuse, group, view->in[0]);
         group_add(fuse, group, view, (Space)fuse->space[base->id]);
-        sort_group(fuse, group);
+        tn_fuse_sort_group(fuse, group);
         return;
     }
     group_new(fuse, view);
@@ -388,10 +389,8 @@ bool tn_pass_fuse(Compile *compile) {
                  .arena = &compile->ctx->scratch,
                  .optimise = compile->options.opt_level >= 1};
     fuse.space = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
-    fuse.order = TN_NEW_ARRAY(fuse.arena, uint32_t, graph->n_nodes + 1);
-    uint32_t at = 0;
+    tn_fuse_number(&fuse);
     for (Node *node = graph->first; node != NULL; node = node->next) {
-        fuse.order[node->id] = at++;
         node->group = -1;
     }
     for (Node *node = graph->first; node != NULL; node = node->next) {

@@ -27,6 +27,10 @@ typedef struct Fuse {
     uint32_t stamp;
 } Fuse;
 
+/* Notes every node's place in the graph; to be done anew after nodes were added. */
+void tn_fuse_number(Fuse *fuse);
+/* Puts a group's nodes in the graph's order. */
+void tn_fuse_sort_group(Fuse *fuse, Group *group);
 /* Cheap pointwise groups become part of their readers (fuse_dissolve.c). */
 void tn_fuse_dissolve(Fuse *fuse);
 /* Numbers groups in execution order and sorts the graph's nodes by them (fuse_order.c). */

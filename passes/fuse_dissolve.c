@@ -179,4 +179,8 @@ void tn_fuse_dissolve(Fuse *fuse) {
             dissolve(fuse, fuse->groups.data[i], &readers);
         }
     }
+    tn_fuse_number(fuse);
+    for (size_t i = 0; i < fuse->groups.len; i++) {
+        tn_fuse_sort_group(fuse, fuse->groups.data[i]);
+    }
 }

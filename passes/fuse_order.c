@@ -1,6 +1,26 @@
 /* fuse_order.c: put groups in execution order and the graph's nodes in the order of groups. */
 #include "passes/fuse.h"
 
+void tn_fuse_number(Fuse *fuse) {
+    uint32_t at = 0;
+    fuse->order = TN_NEW_ARRAY(fuse->arena, uint32_t, fuse->graph->n_nodes + 1);
+    for (const Node *node = fuse->graph->first; node != NULL; node = node->next) {
+        fuse->order[node->id] = at++;
+    }
+}
+
+/* Nearly sorted as a rule: groups grow at the end. */
+void tn_fuse_sort_group(Fuse *fuse, Group *group) {
+    for (size_t i = 1; i < group->nodes.len; i++) {
+        Node *node = group->nodes.data[i];
+        size_t j = i;
+        for (; j > 0 && fuse->order[group->nodes.data[j - 1]->id] > fuse->order[node->id]; j--) {
+            group->nodes.data[j] = group->nodes.data[j - 1];
+        }
+        group->nodes.data[j] = node;
+    }
+}
+
 typedef struct Order {
     Fuse *fuse;
     uint8_t *group_state; /* 0 new, 1 open, 2 done */

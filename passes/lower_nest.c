@@ -299,13 +299,16 @@ static void full_index(const Group *group, const Dim *const *root, const Dim *co
     }
 }
 
+/* Members that have no index among the root loops have one in the full space. */
 static bool is_full_member(const Lowering *lowering, const Node *node) {
-    const Group *group = lowering->group;
-    const Type *type = &node->out[0]->type;
     return tn_node_class(node) != OPC_REDUCE && lowering->pos[node->out[0]->id] == NULL &&
-           !lowering->inner[node->out[0]->id] &&
-           (tn_dims_equal(type->rank, type->dims, group->full_rank, group->full) ||
-            tn_node_class(node) == OPC_VIEW);
+           !lowering->inner[node->out[0]->id];
+}
+
+static bool no_index(Lowering *lowering, const Node *node) {
+    return tn_diag(&ctx_of(lowering)->diags, TN_INTERNAL, node->loc,
+                   "lower: %s %u has no place in the loops of its kernel", tn_op_info(node->op)->name,
+                   node->out[0]->id);
 }
 
 /* The inner loops that store results of the full space. */
@@ -339,8 +342,15 @@ static bool store_full(Lowering *lowering, const Dim *const *root) {
         }
         place_member(lowering, node, group->full_rank, group->full, index);
         const Value *out = node->out[0];
-        if (lowering->pos[out->id] != NULL && lowering->slots[out->id] != NULL &&
-            (!compute_member(lowering, node) || !store_member(lowering, out))) {
+        if (lowering->slots[out->id] != NULL && lowering->pos[out->id] == NULL) {
+            return no_index(lowering, node);
+        }
+        if (lowering->pos[out->id] != NULL &&
+            (lowering->slots[out->id] != NULL || tn_node_class(node) == OPC_VIEW) &&
+            !compute_member(lowering, node)) {
+            return false;
+        }
+        if (lowering->slots[out->id] != NULL && !store_member(lowering, out)) {
             return false;
         }
     }
