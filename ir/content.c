@@ -185,8 +185,12 @@ static Expr *read_element(Lower *lower, const Value *value, const Dim *const *in
     Reader *reader = (Reader *)lower;
     size_t count, at;
     const Dim *const *dims = content_of(reader->content, (Value *)(uintptr_t)value, &count);
-    if (dims == NULL || !flat_index(&value->type, index, &at) || at >= count) {
+    if (dims == NULL || !flat_index(&value->type, index, &at)) {
         return NULL;
+    }
+    if (at >= count) {
+        /* The side of a concat or pad that its guard, whose outcome is known, drops. */
+        return tn_expr_index(lower->ctx, value->type.dtype, tn_dim_const(lower->ctx, 0));
     }
     return tn_expr_index(lower->ctx, value->type.dtype, dims[at]);
 }
