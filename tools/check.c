@@ -69,10 +69,15 @@ static StrView node_key(const Table *table, StrView name, StrView op) {
     return table->by_node && name.len > 0 ? name : op;
 }
 
+/* The importer calls a node without a name after its first result. */
+static StrView name_of(const OnnxNode *node) {
+    return node->name.len > 0 || node->n_outputs == 0 ? node->name : node->outputs[0];
+}
+
 static void add_operators(Table *table, const OnnxModel *model) {
     for (size_t i = 0; model->graph && i < model->graph->n_nodes; i++) {
         const OnnxNode *node = &model->graph->nodes[i];
-        Row *row = row_of(table, node_key(table, node->name, node->op));
+        Row *row = row_of(table, node_key(table, name_of(node), node->op));
         row->op = node->op;
         row->count++;
         row->supported = row->supported && node_supported(model, node);
