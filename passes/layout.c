@@ -18,6 +18,19 @@ Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts) {
     return layout;
 }
 
+bool tn_layout_is_free(const Value *value) {
+    if (value->def == NULL || value->is_output || tn_node_class(value->def) == OPC_VIEW ||
+        tn_node_class(value->def) == OPC_SOURCE) {
+        return false;
+    }
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
+        if (tn_operand_needs_buffer(use->user, use->slot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void tn_layout_set_weight(LayoutPass *pass, Node *node, uint32_t slot, const Layout *layout) {
     Value *old = node->in[slot];
     Type type = old->type;
@@ -101,7 +114,7 @@ static bool concat_blocked(const LayoutPass *pass, const Node *node) {
 
 static bool wants_blocks(const LayoutPass *pass, const Node *node) {
     const Value *out = node->out[0];
-    if (out->is_output || out->type.rank < 3 || !is_static(out->type.dims[1])) {
+    if (!tn_layout_is_free(out) || out->type.rank < 3 || !is_static(out->type.dims[1])) {
         return false;
     }
     if (node->op == TN_OP_conv) {
@@ -165,9 +178,7 @@ static Layout *row_major_layout(LayoutPass *pass, const Value *value) {
 /* A value that a kernel of ours writes, so that a border can be kept around it. */
 static Value *ownable_input(LayoutPass *pass, Node *node) {
     Value *x = node->in[0];
-    bool ours = x->def != NULL && !x->is_output && tn_node_class(x->def) != OPC_VIEW &&
-                tn_node_class(x->def) != OPC_SOURCE;
-    if (ours) {
+    if (tn_layout_is_free(x)) {
         return x;
     }
     Node *copy = tn_node_new(pass->graph, TN_OP_copy, &x, 1, NULL, 0, node->loc, node);

@@ -18,6 +18,9 @@ typedef struct LayoutPass {
 bool tn_layout_absorb_views(LayoutPass *pass);
 /* Layouts of contraction operands: constant panels, transposed intermediates. */
 bool tn_layout_contractions(LayoutPass *pass);
+/* Whether the pass may choose where the value's elements lie: written by a kernel of ours, not
+ * handed out, and not read at computed places. */
+bool tn_layout_is_free(const Value *value);
 /* A layout in the context: `parts` in order, no halo. */
 Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts);
 /* Gives operand `slot` of `node` a constant of its own with this layout. */

@@ -217,8 +217,7 @@ static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **ba
         vars[i] = tn_dim_loop_var(pass->ctx, "p", value->type.dims[i]);
     }
     *base = (Value *)(uintptr_t)tn_view_base(pass->ctx, value, vars, at);
-    if (*base == NULL || (*base)->def == NULL || (*base)->is_output ||
-        (*base)->type.layout != NULL || tn_node_class((*base)->def) == OPC_SOURCE) {
+    if (*base == NULL || !tn_layout_is_free(*base) || (*base)->type.layout != NULL) {
         return false;
     }
     for (uint32_t i = 0; i < (*base)->type.rank; i++) {
