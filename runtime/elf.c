@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -224,7 +225,7 @@ static tn_status read_model(ElfFile *file, ElfModel *out) {
         !read_at(file, offset, head, sizeof head)) {
         return bad(file, "its describing table is not in the file");
     }
-    strcpy(out->symbol, model_name(file, symbol)); /* find_model checked that it fits */
+    snprintf(out->symbol, sizeof out->symbol, "%s", model_name(file, symbol));
     out->abi_version = head[0];
     out->desc_size = head[1];
     out->cpu_features = head[2];

@@ -6,6 +6,7 @@
  */
 #include "runtime/rt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,12 +22,11 @@ static const tn_entry_desc *find_entry(const tn_model_desc *desc, const char *na
 
 static tn_status entry_error(const tn_model_desc *desc, const char *name, ErrorText error) {
     char list[256] = "";
-    for (int32_t i = 0; i < desc->n_entries; i++) {
-        size_t used = strlen(list);
-        const char *entry = desc->entries[i].name;
-        if (used + strlen(entry) + 3 < sizeof list) {
-            strcat(strcat(list, i ? ", " : ""), entry);
-        }
+    size_t used = 0;
+    for (int32_t i = 0; i < desc->n_entries && used < sizeof list; i++) {
+        int n =
+            snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", desc->entries[i].name);
+        used += n > 0 ? (size_t)n : 0;
     }
     return tn_rt_fail(error, TN_BAD_INPUT, "no entry '%s'; the model has: %s", name, list);
 }

@@ -101,9 +101,10 @@ static tn_status read_order(NpyReader *reader) {
 static tn_status read_shape(NpyReader *reader) {
     tn_tensor *out = reader->out;
     const char *at = value_of(reader, "'shape'");
-    if (!at || *at++ != '(') {
+    if (!at || *at != '(') {
         return refuse(reader, TN_BAD_INPUT, "header without 'shape'");
     }
+    at++;
     for (out->rank = 0;;) {
         while (*at == ' ' || *at == ',') {
             at++;
