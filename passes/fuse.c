@@ -20,10 +20,11 @@ static void make_value_space(Fuse *fuse, const Node *node, Space space) {
     }
 }
 
-static void group_add(Fuse *fuse, Group *group, Node *node, Space space) {
+static void group_add(Fuse *fuse, Group *group, Node *node, Space space, uint32_t place) {
     node->group = group->id;
     tn_vec_push(fuse->arena, &group->nodes, node);
     make_value_space(fuse, node, space);
+    fuse->place[node->out[0]->id] = place;
 }
 
 static Group *group_new(Fuse *fuse, Node *node) {
@@ -31,7 +32,7 @@ static Group *group_new(Fuse *fuse, Node *node) {
     group->id = (int32_t)fuse->groups.len;
     tn_vec_push(fuse->arena, &fuse->groups, group);
     tn_vec_push(fuse->arena, &fuse->stamps, 0);
-    group_add(fuse, group, node, SPACE_ROOT);
+    group_add(fuse, group, node, SPACE_ROOT, 0);
     tn_group_describe(group);
     return group;
 }
@@ -121,9 +122,10 @@ static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool cl
     return false;
 }
 
-/* The space `node` would have in `group` given operand `slot`; SPACE_NONE when it does not
- * read the group there, SPACE_BAD when it reads it at an index the group does not have. */
-static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uint32_t slot) {
+/* The space `node` would have in `group` given operand `slot`, and its place there; SPACE_NONE
+ * when it does not read the group, SPACE_BAD when it does at an index the group does not have. */
+static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uint32_t slot,
+                           uint32_t *place) {
     bool bijective;
     uint32_t n_views;
     Value *base = view_root(node->in[slot], &bijective, &n_views);
@@ -132,31 +134,37 @@ static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uin
     }
     const Type *type = &node->out[0]->type;
     Space space = (Space)fuse->space[base->id];
+    *place = n_views > 0 ? node->in[slot]->id + 1 : fuse->place[base->id];
     if (tn_operand_needs_buffer(node, slot) || tn_node_has(node, TRAIT_GUARDED) ||
         tn_node_class(node) == OPC_INDEX) {
         return SPACE_BAD;
     }
-    if (group->rows && space == SPACE_ROOT &&
+    if (group->rows && space == SPACE_ROOT && fuse->place[base->id] == 0 &&
         tn_dims_equal(type->rank, type->dims, group->full_rank, group->full) &&
         reads_row(fuse, group, node->in[slot], base)) {
+        *place = 0;
         return SPACE_FULL;
     }
     return bijective && space != SPACE_INNER ? space : SPACE_BAD;
 }
 
-/* The space in which `node` can join `group`, or SPACE_BAD. */
-static Space join_space(Fuse *fuse, Group *group, const Node *node) {
+/* The space in which `node` can join `group`, or SPACE_BAD; all operands from the group must
+ * be read at one and the same index. */
+static Space join_space(Fuse *fuse, Group *group, const Node *node, uint32_t *place) {
     Space space = SPACE_NONE;
     if (group->form == GROUP_CONCAT || group->nodes.len >= GROUP_MAX_NODES ||
         tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
         return SPACE_BAD;
     }
     for (uint32_t slot = 0; slot < node->n_in; slot++) {
-        Space at = operand_space(fuse, group, node, slot);
-        if (at == SPACE_BAD || (at != SPACE_NONE && space != SPACE_NONE && at != space)) {
+        uint32_t there = 0;
+        Space at = operand_space(fuse, group, node, slot, &there);
+        if (at == SPACE_BAD ||
+            (at != SPACE_NONE && space != SPACE_NONE && (at != space || there != *place))) {
             return SPACE_BAD;
         }
         space = at == SPACE_NONE ? space : at;
+        *place = at == SPACE_NONE ? *place : there;
     }
     for (uint32_t slot = 0; slot < node->n_in && space != SPACE_NONE; slot++) {
         bool bijective;
@@ -179,7 +187,7 @@ static void adopt_views(Fuse *fuse, Group *group, Value *value) {
         return;
     }
     adopt_views(fuse, group, value->def->in[0]);
-    group_add(fuse, group, value->def, (Space)fuse->space[base->id]);
+    group_add(fuse, group, value->def, (Space)fuse->space[base->id], value->id + 1);
 }
 
 /* All members are formulas over the root dims themselves. */
@@ -189,7 +197,7 @@ static bool is_plain_pointwise(Fuse *fuse, const Group *group) {
     }
     for (size_t i = 0; i < group->nodes.len; i++) {
         const Value *out = group->nodes.data[i]->out[0];
-        if (fuse->space[out->id] != SPACE_ROOT ||
+        if (fuse->space[out->id] != SPACE_ROOT || fuse->place[out->id] != 0 ||
             !tn_dims_equal(out->type.rank, out->type.dims, group->rank, group->dims)) {
             return false;
         }
@@ -199,8 +207,10 @@ static bool is_plain_pointwise(Fuse *fuse, const Group *group) {
 
 static void absorb(Fuse *fuse, Group *into, Group *from, Space space) {
     for (size_t i = 0; i < from->nodes.len; i++) {
-        Space old = (Space)fuse->space[from->nodes.data[i]->out[0]->id];
-        group_add(fuse, into, from->nodes.data[i], space == SPACE_NONE ? old : space);
+        const Value *out = from->nodes.data[i]->out[0];
+        Space old = (Space)fuse->space[out->id];
+        group_add(fuse, into, from->nodes.data[i], space == SPACE_NONE ? old : space,
+                  fuse->place[out->id]);
     }
     from->nodes.len = 0;
 }
@@ -239,6 +249,7 @@ static void merge_producers(Fuse *fuse, Group *group, Node *node) {
 static void place_formula(Fuse *fuse, Node *node) {
     Group *best = NULL;
     Space best_space = SPACE_BAD;
+    uint32_t best_place = 0;
     for (uint32_t slot = 0; slot < node->n_in && !tn_node_has(node, TRAIT_OWNKERNEL); slot++) {
         bool bijective;
         uint32_t n_views;
@@ -246,10 +257,12 @@ static void place_formula(Fuse *fuse, Node *node) {
         if (group == NULL || group == best) {
             continue;
         }
-        Space space = join_space(fuse, group, node);
+        uint32_t place = 0;
+        Space space = join_space(fuse, group, node, &place);
         if (space != SPACE_BAD && (best == NULL || group->anchor != NULL || best->anchor == NULL)) {
             best = group;
             best_space = space;
+            best_place = place;
         }
     }
     if (best == NULL) {
@@ -258,9 +271,10 @@ static void place_formula(Fuse *fuse, Node *node) {
         for (uint32_t slot = 0; slot < node->n_in; slot++) {
             adopt_views(fuse, best, node->in[slot]);
         }
-        group_add(fuse, best, node, best_space);
+        group_add(fuse, best, node, best_space, best_place);
     }
-    if (!tn_node_has(node, TRAIT_OWNKERNEL) && tn_node_class(node) == OPC_MAP) {
+    if (!tn_node_has(node, TRAIT_OWNKERNEL) && tn_node_class(node) == OPC_MAP &&
+        best_place == 0) {
         merge_producers(fuse, best, node);
     }
     tn_fuse_sort_group(fuse, best);
@@ -273,7 +287,8 @@ static bool join_rows(Fuse *fuse, Node *node) {
         return false;
     }
     const Type *operand = &node->in[0]->type;
-    if (group->rows && fuse->space[node->in[0]->id] == SPACE_FULL) {
+    if (group->rows && fuse->space[node->in[0]->id] == SPACE_FULL &&
+        fuse->place[node->in[0]->id] == 0) {
         if (!tn_group_same_rows(group, node)) {
             return false;
         }
@@ -285,7 +300,7 @@ static bool join_rows(Fuse *fuse, Node *node) {
     } else {
         return false;
     }
-    group_add(fuse, group, node, SPACE_ROOT);
+    group_add(fuse, group, node, SPACE_ROOT, 0);
     tn_group_describe(group);
     return true;
 }
@@ -300,7 +315,7 @@ static void place_forced_view(Fuse *fuse, Node *view) {
         fuse->optimise && group->form != GROUP_CONCAT && fuse->space[base->id] != SPACE_INNER &&
         !tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
         adopt_views(fuse, group, view->in[0]);
-        group_add(fuse, group, view, (Space)fuse->space[base->id]);
+        group_add(fuse, group, view, (Space)fuse->space[base->id], view->out[0]->id + 1);
         tn_fuse_sort_group(fuse, group);
         return;
     }
@@ -389,6 +404,7 @@ bool tn_pass_fuse(Compile *compile) {
                  .arena = &compile->ctx->scratch,
                  .optimise = compile->options.opt_level >= 1};
     fuse.space = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
+    fuse.place = TN_NEW_ARRAY(fuse.arena, uint32_t, graph->n_values + 1);
     tn_fuse_number(&fuse);
     for (Node *node = graph->first; node != NULL; node = node->next) {
         node->group = -1;
