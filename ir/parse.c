@@ -504,7 +504,7 @@ static bool const_type(Parser *p, NodeText *text, Type *out) {
         const Attr *attr = &text->attrs.data[i];
         if (attr->name == TN_ATTR_to) {
             out->dtype = attr->dtype;
-        } else if (attr->name == TN_ATTR_dims && attr->n <= TN_MAX_RANK) {
+        } else if (attr->name == TN_ATTR_dims && attr->n > 0 && attr->n <= TN_MAX_RANK) {
             out->rank = (uint8_t)attr->n;
             memcpy(out->dims, attr->dims, attr->n * sizeof *attr->dims);
         }
