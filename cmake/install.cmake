@@ -8,8 +8,6 @@ install(FILES include/tenon/runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/te
 if(TENON_COMPILER)
     install(FILES include/tenon/tenon.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenon)
     install(FILES docs/tenon.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-endif()
-if(TARGET tenon_command)
     install(TARGETS tenon_command)
 endif()
 

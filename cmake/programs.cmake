@@ -1,18 +1,18 @@
 # The tenon command, the examples and the benchmarks.
 
+# All of the command but its main is an archive, so that tests can link it.
 if(TENON_COMPILER)
     file(GLOB tool_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/*.c)
-    list(FILTER tool_sources EXCLUDE REGEX "/tools/main\\.c$")
-    add_library(tenon_tools OBJECT ${tool_sources}) # apart, so that tests can link them
-    add_executable(tenon_command ${PROJECT_SOURCE_DIR}/tools/main.c)
+    list(REMOVE_ITEM tool_sources ${PROJECT_SOURCE_DIR}/tools/main.c)
+    add_library(tenon_tools STATIC ${tool_sources})
+    add_executable(tenon_command tools/main.c)
     set_target_properties(tenon_command PROPERTIES OUTPUT_NAME tenon
         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
     foreach(target tenon_tools tenon_command)
-        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}
-            ${PROJECT_SOURCE_DIR}/include)
+        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+        target_link_libraries(${target} PRIVATE tenon_static tenon_flags)
     endforeach()
-    target_link_libraries(tenon_tools PRIVATE tenon_flags)
-    target_link_libraries(tenon_command PRIVATE tenon_tools tenon_static tenon_flags m)
+    target_link_libraries(tenon_command PRIVATE tenon_tools)
 endif()
 
 # FOLDER/NAME.c, or all sources of FOLDER/NAME/, make the program NAME. One that includes

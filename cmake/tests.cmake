@@ -45,7 +45,7 @@ foreach(source ${programs})
     if(name MATCHES "^test_tools_")
         target_link_libraries(${name} PRIVATE tenon_tools)
     endif()
-    target_link_libraries(${name} PRIVATE ${support_library} tenon_static tenon_flags
+    target_link_libraries(${name} PRIVATE ${support_library} tenon_tools tenon_static tenon_flags
         ${CMOCKA_LIBRARY} m)
     tenon_test(${source} ${name})
 endforeach()
