@@ -18,7 +18,7 @@
 #include "passes/simplify.h"
 #include "tests/support/graph_gen.h"
 
-enum { GRAPHS_DEFAULT = 400 };
+enum { GRAPHS_DEFAULT = 2000 };
 
 static uint64_t from_environment(const char *name, uint64_t otherwise) {
     const char *text = getenv(name);
