@@ -1,5 +1,4 @@
 /* test_dim.c: dimension expressions against brute force, and their canonical forms. */
-#include <cmocka.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "ir/dim.h"
 
