@@ -116,15 +116,24 @@ static const char *type_text(OnnxAttrType type) {
     return type <= ONNX_ATTR_STRINGS ? texts[type] : "something else";
 }
 
+/* Whether an attribute that does not state its type can pass for `type`: a number of the C
+ * builder is int and float at once, an empty list leaves no trace in a file. */
+static bool may_be(const OnnxAttr *attr, OnnxAttrType type) {
+    bool list = type == ONNX_ATTR_FLOATS || type == ONNX_ATTR_INTS;
+    return (type == ONNX_ATTR_INT && attr->has_i) || (type == ONNX_ATTR_FLOAT && attr->has_f) ||
+           (type == ONNX_ATTR_INTS && attr->n_ints > 0) ||
+           (type == ONNX_ATTR_FLOATS && attr->n_floats > 0) ||
+           (list && type_of(attr) == ONNX_ATTR_NONE);
+}
+
 /* The attribute if it is present and of that type; a wrong type fails the call. */
 static const OnnxAttr *typed_attr(Call *call, const char *name, OnnxAttrType type) {
     const OnnxAttr *attr = find_attr(call, name);
     if (attr == NULL || type_of(attr) == type) {
         return attr;
     }
-    bool list = type == ONNX_ATTR_FLOATS || type == ONNX_ATTR_INTS;
-    if (list && type_of(attr) == ONNX_ATTR_NONE) {
-        return attr; /* an empty list of an old file */
+    if (attr->type == ONNX_ATTR_NONE && may_be(attr, type)) {
+        return attr;
     }
     if (!call->failed) {
         tn_call_error(call, "attribute '%s' is %s, expected %s", name, type_text(type_of(attr)),

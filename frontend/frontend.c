@@ -1,11 +1,14 @@
 /* frontend.c: which kind of model description a file holds. */
 #include "frontend/frontend.h"
 
-/* A .tn file is text and starts with a comment or the word `graph`; the first byte of an
- * ONNX file is a protobuf tag, which no letter, '#', '/' or space is in practice: as tags
- * they would name fields that ModelProto does not have. */
+#include <string.h>
+
+#include "frontend/fix_dims.h"
+
+/* A .tn file is text and starts with a comment or one of two words. As protobuf tags, '#',
+ * 'g' and 's' have wire types that ONNX files cannot hold. */
 static bool is_text(StrView text) {
-    static const char *const starts[] = {"graph", "#", "//"};
+    static const char *const starts[] = {"graph", "sym", "#"};
     size_t at = 0;
     while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\t' ||
                              text.data[at] == '\r' || text.data[at] == '\n')) {
@@ -21,6 +24,42 @@ static bool is_text(StrView text) {
     return false;
 }
 
+/* Symbols that some input has as a dimension, by name; a named one is fixed. */
+static bool check_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, const char *file) {
+    StrBuf names = tn_str(&ctx->scratch);
+    for (size_t i = 0; i < graph->inputs.len; i++) {
+        const Type *type = &graph->inputs.data[i]->type;
+        for (int d = 0; d < type->rank; d++) {
+            if (type->dims[d]->kind != DIM_SYM) {
+                continue;
+            }
+            const char *name = tn_dim_symbol_of(ctx, type->dims[d])->name;
+            if (strcmp(name, dim->name) == 0 && dim->value >= type->dims[d]->lo &&
+                dim->value <= type->dims[d]->hi) {
+                return true;
+            }
+            tn_str_printf(&names, "%s%s", names.len > 0 ? ", " : "", name);
+        }
+    }
+    return tn_diag(&ctx->diags, TN_USAGE, (Loc){.file = file},
+                   "no input has a dimension '%s' that can be %lld; there are: %s", dim->name,
+                   (long long)dim->value, names.len > 0 ? names.data : "(none)");
+}
+
+static Graph *import_text(Ctx *ctx, StrView text, const char *file,
+                          const FrontendOptions *options) {
+    Graph *graph = tn_graph_parse_text(ctx, text, file);
+    size_t n = graph != NULL && options != NULL ? options->n_dims : 0;
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        ok = check_dim(ctx, graph, &options->dims[i], file) && ok;
+    }
+    if (!ok) {
+        return NULL;
+    }
+    return n > 0 ? tn_graph_fix_dims(graph, options->dims, n) : graph;
+}
+
 Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
                           const FrontendOptions *options) {
     StrView text = {bytes, size};
@@ -29,7 +68,7 @@ Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *
         return NULL;
     }
     if (is_text(text)) {
-        return tn_graph_parse_text(ctx, text, file);
+        return import_text(ctx, text, file, options);
     }
     return tn_onnx_import(ctx, bytes, size, file, options);
 }
