@@ -361,6 +361,26 @@ static bool addresses_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia,
     return false;
 }
 
+/* An index x % c joined with another one that is x / c gives x again, wherever the two stand:
+ * accesses whose joined indices differ, differ. */
+static bool joined_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                         const DepInstance *ib) {
+    for (int d = 0; d < a->n_index; d++) {
+        if (a->index[d]->kind != DIM_MOD) {
+            continue;
+        }
+        const Dim *factor = a->index[d]->args[1];
+        for (int e = 0; e < a->n_index; e++) {
+            const Dim *x = tn_dim_add(ctx, tn_dim_mul(ctx, a->index[e], factor), a->index[d]);
+            const Dim *y = tn_dim_add(ctx, tn_dim_mul(ctx, b->index[e], factor), b->index[d]);
+            if (e != d && dims_apart(ctx, x, ia, y, ib)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
                   const DepInstance *ib) {
     for (int d = 0; d < a->n_index; d++) {
@@ -368,7 +388,8 @@ bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const Dep
             return true;
         }
     }
-    return a->dyn < 0 && b->dyn < 0 && addresses_apart(ctx, a, ia, b, ib);
+    return a->dyn < 0 && b->dyn < 0 &&
+           (addresses_apart(ctx, a, ia, b, ib) || joined_apart(ctx, a, ia, b, ib));
 }
 
 /* Whether `access` is free of meetings with any access in a later iteration. */
