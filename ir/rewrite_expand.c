@@ -230,11 +230,28 @@ static Stmt *lane_loop(Kernel *kernel, int32_t lanes, Temp *temp, Expr *init, co
     return loop;
 }
 
-Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes) {
+/* The ACC that ends the body, after nothing but definitions of temps private to an iteration
+ * and other than its own; NULL when the body is anything else. */
+static Stmt *sole_acc(Kernel *kernel, const Stmt *loop) {
+    DepVec all = {0};
     Stmt *acc = loop->body;
-    if (acc == NULL || acc->kind != STMT_ACC || acc->next != NULL || lanes < 1 ||
-        lanes > TN_TEMP_MAX || loop->loop != LOOP_SERIAL || index_uses(acc, loop->var) ||
-        reads_temp(acc->value, acc->temp)) {
+    tn_dep_accesses(kernel, loop->body, &all);
+    while (acc != NULL && acc->kind == STMT_DEF && tn_dep_private(kernel, loop, &all, acc->temp)) {
+        acc = acc->next;
+    }
+    bool last = acc != NULL && acc->kind == STMT_ACC && acc->next == NULL;
+    for (const Stmt *def = loop->body; last && def != acc; def = def->next) {
+        last = def->temp != acc->temp && !reads_temp(def->value, acc->temp);
+    }
+    return last && !reads_temp(acc->value, acc->temp) ? acc : NULL;
+}
+
+Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes) {
+    ArenaMark mark = tn_arena_mark(&kernel->ctx->scratch);
+    Stmt *acc = sole_acc(kernel, loop);
+    tn_arena_reset(&kernel->ctx->scratch, mark);
+    if (acc == NULL || lanes < 1 || lanes > TN_TEMP_MAX || loop->loop != LOOP_SERIAL ||
+        index_uses(acc, loop->var)) {
         return NULL;
     }
     Expr *init = identity(kernel->ctx, acc->op, acc->temp->dtype);
@@ -250,7 +267,16 @@ Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes) {
     before->next = whole;
     after->next = whole->next;
     whole->next = after;
-    inner->body = tn_stmt_acc(kernel, temp, &inner->var, acc->op, acc->value);
+    Stmt *partial = tn_stmt_acc(kernel, temp, &inner->var, acc->op, acc->value);
+    if (inner->body == acc) {
+        inner->body = partial;
+    } else {
+        Stmt *def = inner->body;
+        while (def->next != acc) {
+            def = def->next;
+        }
+        def->next = partial;
+    }
     return inner;
 }
 
