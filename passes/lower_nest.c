@@ -64,7 +64,7 @@ static void place_member(Lowering *lowering, const Node *node, uint32_t rank,
                          const Dim *const *dims, const Dim *const *index) {
     const Value *out = node->out[0];
     const Dim *at[TN_MAX_RANK] = {0};
-    if (lowering->inner[out->id] || lowering->pos[out->id] != NULL) {
+    if (lowering->pos[out->id] != NULL) {
         return;
     }
     if (tn_node_class(node) == OPC_VIEW && tn_node_has(node, TRAIT_BIJECTIVE) &&
@@ -82,7 +82,7 @@ static void place_member(Lowering *lowering, const Node *node, uint32_t rank,
             return;
         }
     }
-    if (tn_dims_equal(out->type.rank, out->type.dims, rank, dims)) {
+    if (!lowering->inner[out->id] && tn_dims_equal(out->type.rank, out->type.dims, rank, dims)) {
         set_pos(lowering, out, index);
     }
 }
@@ -357,6 +357,16 @@ static bool store_full(Lowering *lowering, const Dim *const *root) {
     return true;
 }
 
+/* A value of the root space gets a temp: the inner loops read it over and over. */
+static bool keep_row_value(Lowering *lowering, const Node *node) {
+    const Value *out = node->out[0];
+    if (!compute_member(lowering, node)) {
+        return false;
+    }
+    Expr *expr = tn_lower_read(&lowering->lower, out, lowering->pos[out->id]);
+    return expr != NULL && tn_lower_define(lowering, out, lowering->pos[out->id], expr) != NULL;
+}
+
 static bool lower_rows(Lowering *lowering, const Dim *const *root) {
     const Group *group = lowering->group;
     const Dim *none[TN_MAX_RANK] = {0};
@@ -373,7 +383,7 @@ static bool lower_rows(Lowering *lowering, const Dim *const *root) {
             continue;
         }
         place_member(lowering, node, group->rank, group->dims, root);
-        if (lowering->pos[node->out[0]->id] != NULL && !compute_member(lowering, node)) {
+        if (lowering->pos[node->out[0]->id] != NULL && !keep_row_value(lowering, node)) {
             return false;
         }
     }
