@@ -187,12 +187,6 @@ static Call *compile_call(Run *run, Op op, DType result, const DType *dtypes, Ce
     return call;
 }
 
-static void do_call(Run *run, Call *call) {
-    if (!call->fn(&call->args)) {
-        fail(run, "a function could not be evaluated");
-    }
-}
-
 /* ---- elements ---- */
 
 /* The position of the element, or -1 after a diagnostic. `shift` is added to dim `dyn`. */
@@ -256,6 +250,17 @@ static void put(unsigned char *at, DType dtype, Cell value) {
     } else {
         /* Little-endian: the low bytes are the wrapped integer, all eight are the double. */
         memcpy(at, &value, tn_dtype_bytes(dtype));
+    }
+}
+
+/* Integer results wrap to their width, as they would in memory. */
+static void do_call(Run *run, Call *call) {
+    if (!call->fn(&call->args)) {
+        fail(run, "a function could not be evaluated");
+    } else if (!tn_dtype_is_float(call->out.dtype)) {
+        unsigned char raw[sizeof(int64_t)];
+        put(raw, call->out.dtype, (Cell){.i = call->out.i[0]});
+        call->out.i[0] = fetch(raw, call->out.dtype).i;
     }
 }
 
