@@ -92,7 +92,8 @@ Value *tn_simplify_twice(Build *build, const Node *node) {
 
 Value *tn_simplify_abs_sign(Build *build, const Node *node) {
     const Node *inner = tn_def_of(node->in[0], TN_OP_neg);
-    if (inner != NULL) {
+    /* An unsigned -x wraps and is not negative. */
+    if (inner != NULL && tn_dtype_is_signed(node->out[0]->type.dtype)) {
         return tn_build_map1(build, TN_OP_abs, inner->in[0]);
     }
     return tn_def_of(node->in[0], TN_OP_abs) != NULL ? node->in[0] : NULL;
