@@ -214,7 +214,11 @@ static void put_float(StrBuf *out, double value) {
     if (isinf(value)) {
         strcpy(text, value > 0 ? "inf" : "-inf");
     }
-    for (int digits = 1; isfinite(value) && digits <= 17; digits++) {
+    bool whole = fabs(value) < 1e15 && value == rint(value);
+    if (whole) {
+        snprintf(text, sizeof text, "%.0f", value);
+    }
+    for (int digits = 1; isfinite(value) && !whole && digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;

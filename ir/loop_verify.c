@@ -234,19 +234,13 @@ static void check_loop(Verify *verify, Stmt *stmt) {
     verify->open.len--;
 }
 
-typedef struct Definition {
-    const Temp *temp;
-} Definition;
-
 static bool defines_other(void *arg, Stmt *stmt) {
-    const Definition *definition = arg;
-    return stmt->kind != STMT_DEF || stmt->temp != definition->temp;
+    return stmt->kind != STMT_DEF || stmt->temp != arg;
 }
 
 /* Lanes may not share what they assign: indexed by the lane or defined in the body. */
 static void check_lanes(Verify *verify, const Stmt *stmt) {
     const Stmt *vector = vector_around(verify);
-    Definition definition = {stmt->temp};
     if (vector == NULL || stmt->kind == STMT_STORE) {
         return;
     }
@@ -255,7 +249,7 @@ static void check_lanes(Verify *verify, const Stmt *stmt) {
             return;
         }
     }
-    if (tn_stmt_visit(vector->body, defines_other, &definition)) {
+    if (tn_stmt_visit(vector->body, defines_other, stmt->temp)) {
         complain(verify, "is shared by the lanes that assign it", stmt->temp->name);
     }
 }
