@@ -90,6 +90,9 @@ void tn_node_set_input(Node *node, uint32_t slot, Value *value) {
 }
 
 void tn_value_replace(Graph *graph, Value *from, Value *to) {
+    if (from == to) {
+        return;
+    }
     while (from->uses != NULL) {
         tn_node_set_input(from->uses->user, from->uses->slot, to);
     }

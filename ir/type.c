@@ -230,7 +230,6 @@ void tn_layout_pack(Ctx *ctx, const Type *type, const void *row_major, void *out
                  .rank = type->rank,
                  .from = row_major,
                  .to = out};
-    ArenaMark mark = tn_arena_mark(&ctx->scratch);
     int rank = tn_type_phys_dims(ctx, type, extent_dims);
     for (int i = 0; i < rank; i++) {
         extents[i] = extent_dims[i]->value;
@@ -246,6 +245,7 @@ void tn_layout_pack(Ctx *ctx, const Type *type, const void *row_major, void *out
         return;
     }
     memset(out, 0, (size_t)total * pack.bytes);
+    ArenaMark mark = tn_arena_mark(&ctx->scratch);
     fill_terms(&pack, &ctx->scratch, type, extents);
     pack_run(&pack, 0, 0, 0);
     tn_arena_reset(&ctx->scratch, mark);

@@ -140,8 +140,8 @@ static void check_inputs(Verifier *v) {
         }
         define(v, NULL, input);
         const Blob *bound = i < graph->bound.len ? graph->bound.data[i] : NULL;
-        int64_t count = tn_type_static_count(&input->type);
-        if (bound != NULL &&
+        int64_t count = v->ok ? tn_type_static_count(&input->type) : 0;
+        if (bound != NULL && v->ok &&
             (count < 0 || bound->size != (size_t)count * tn_dtype_bytes(input->type.dtype))) {
             wrong(v, NULL, "input %zu is bound to %zu bytes", i, bound->size);
         }
