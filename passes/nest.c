@@ -179,8 +179,7 @@ static bool touches_temp(const Stmt *stmt, const Temp *temp) {
     return false;
 }
 
-/* Whether the first statement of a block leaves a temp to the others. */
-static bool hands_on_temps(const Kernel *kernel, const Stmt *first) {
+bool tn_nest_hands_on_temps(const Kernel *kernel, const Stmt *first) {
     Stmt alone = *first;
     alone.next = NULL;
     for (size_t i = 0; i < kernel->temps.len; i++) {
@@ -196,7 +195,7 @@ void tn_nest_distribute(Kernel *kernel) {
     for (Stmt *loop = kernel->body; loop != NULL; loop = loop->next) {
         while (loop->kind == STMT_FOR && loop->loop == LOOP_SERIAL && loop->body != NULL &&
                loop->body->next != NULL && loop->body->kind == STMT_FOR &&
-               !hands_on_temps(kernel, loop->body) &&
+               !tn_nest_hands_on_temps(kernel, loop->body) &&
                tn_loop_fission(kernel, loop, loop->body) != NULL) {
         }
     }

@@ -42,6 +42,8 @@ void tn_nest_sink(Kernel *kernel, const Dim *var);
 bool tn_nest_raise(Kernel *kernel, const Dim *var, const Dim *above);
 /* A top-level loop over several nests becomes one loop for each, where that is legal. */
 void tn_nest_distribute(Kernel *kernel);
+/* Whether the first statement of a block shares a temp with the others. */
+bool tn_nest_hands_on_temps(const Kernel *kernel, const Stmt *first);
 bool tn_nest_has_kind(const Stmt *stmt, LoopKind kind);
 
 #endif

@@ -4,7 +4,7 @@
  * are enough blocks to share evenly. The choice depends on the kernel alone, never on the
  * number of threads, and blocks are independent, so results do not depend on it either.
  */
-#include "ir/rewrite.h"
+#include "passes/nest.h"
 #include "passes/pass.h"
 
 enum {
@@ -17,24 +17,45 @@ static bool is_single_loop(const Stmt *body) {
            body->loop == LOOP_SERIAL;
 }
 
-/* Joins the nest's outer loops until there are enough blocks, then shares them out. */
+/* Joins the nest's outer loops until there are enough blocks. Loops that are independent each
+ * by itself are so as one. */
 static bool share_out(Kernel *kernel, Stmt *loop) {
-    if (loop->kind != STMT_FOR || loop->loop != LOOP_SERIAL) {
+    if (loop->loop != LOOP_SERIAL || !tn_loop_independent(kernel, loop)) {
         return false;
     }
     while (is_single_loop(loop->body) && loop->extent->hi < ENOUGH_BLOCKS &&
-           tn_loop_independent(kernel, loop) && tn_loop_independent(kernel, loop->body) &&
-           tn_loop_fuse(kernel, loop)) {
+           tn_loop_independent(kernel, loop->body) && tn_loop_fuse(kernel, loop)) {
     }
-    return tn_loop_partition(kernel, loop);
+    loop->loop = LOOP_PARTITION;
+    return true;
+}
+
+/* Puts a nest that cannot be shared into a partitioned loop of one turn: one thread runs it. */
+static Stmt *hold_together(Kernel *kernel, Stmt *nest) {
+    Stmt *loop = tn_stmt_for(kernel, "once", tn_dim_const(kernel->ctx, 1));
+    loop->loop = LOOP_PARTITION;
+    loop->next = nest->next;
+    loop->body = nest;
+    nest->next = NULL;
+    return loop;
+}
+
+/* Whether the top level is nests that need nothing from each other. */
+static bool is_nests(Kernel *kernel) {
+    for (const Stmt *stmt = kernel->body; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind != STMT_FOR || tn_nest_hands_on_temps(kernel, stmt)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void share_kernel(Step *step) {
     Kernel *kernel = step->kernel;
-    step->serial = kernel->flops < SERIAL_OPERATIONS;
-    for (Stmt *stmt = kernel->body; stmt != NULL && !step->serial; stmt = stmt->next) {
-        if (!share_out(kernel, stmt)) {
-            step->serial = true;
+    step->serial = kernel->flops < SERIAL_OPERATIONS || !is_nests(kernel);
+    for (Stmt **link = &kernel->body; *link != NULL && !step->serial; link = &(*link)->next) {
+        if (!share_out(kernel, *link)) {
+            *link = hold_together(kernel, *link);
         }
     }
 }

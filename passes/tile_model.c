@@ -59,8 +59,9 @@ static TileShape choose(const Ask *ask) {
             int64_t cost = total_cost(shape, ask->rows, ask->columns, ask->lanes) * 16;
             /* Many rows far apart fall into the same cache sets. */
             cost += ask->row_stride >= WIDE_STRIDE && n > FEW_WAYS ? cost / 8 : 0;
-            /* A remainder of columns costs code. */
+            /* Remainders cost code. */
             cost += ask->columns % ((int64_t)vectors * ask->lanes) != 0;
+            cost += ask->rows % n != 0;
             /* Among equals the larger tile: fewer passes over the vector operand. */
             if (cost < best_cost || (cost == best_cost && n * vectors > best.rows * best.vectors)) {
                 best_cost = cost;
