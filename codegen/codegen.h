@@ -13,7 +13,8 @@ typedef struct EmitOptions {
     const char *prefix;      /* C identifier every exported symbol bears */
     const Target *target;
     bool embed_weights;      /* desc.weights refers to the symbol <prefix>_weights */
-    bool profile;            /* also emit run_kernel */
+    bool hash_weights;       /* fill desc.weight_hash: the weights come from outside */
+    bool profile;            /* fill desc.run_kernel */
 } EmitOptions;
 
 /* The emitted program: a prelude, deduplicated kernels and the entry tables, apart so

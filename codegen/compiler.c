@@ -311,13 +311,6 @@ tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, 
     return import(compiler, bytes, size, kept, NULL, out);
 }
 
-tn_graph *tn_graph_create(tn_compiler *compiler, const char *name) {
-    if (compiler == NULL || !ARMED(compiler)) {
-        return NULL;
-    }
-    return (tn_graph *)tn_graph_new(&compiler->ctx, name);
-}
-
 /* ---- compiling ---- */
 
 static Compile start_compile(tn_compiler *compiler, tn_graph *graph) {

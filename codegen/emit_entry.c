@@ -1,0 +1,398 @@
+/* emit_entry.c: a whole program in C: distinct kernels, and the entry that runs them.
+ *
+ * The entry holds the plan function, the steps, and the describing table, the one symbol
+ * that is visible from outside. Names of the model occur in it as string literals only,
+ * with everything but plain characters escaped.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "codegen/emit.h"
+#include "codegen/entry.h"
+
+/* ---- words of the plan ---- */
+
+uint32_t tn_entry_symbol_word(Entry *entry, uint32_t symbol) {
+    uint32_t at = 0;
+    while (at < entry->symbols.len && entry->symbols.data[at] != symbol) {
+        at++;
+    }
+    if (at == entry->symbols.len) {
+        tn_vec_push(&entry->ctx->arena, &entry->symbols, symbol);
+    }
+    return 2 + entry->n_outdims + at;
+}
+
+/* Symbols are all known once the plan is printed. */
+uint32_t tn_entry_scratch_word(const Entry *entry) {
+    return 2 + entry->n_outdims + (uint32_t)entry->symbols.len;
+}
+
+uint32_t tn_entry_slot_word(const Entry *entry, const Slot *slot) {
+    uint32_t n = (uint32_t)entry->placed.len, at = 0;
+    while (at < n && entry->placed.data[at] != slot) {
+        at++;
+    }
+    return tn_entry_scratch_word(entry) + 1 + n + at;
+}
+
+uint32_t tn_entry_plan_words(const Entry *entry) {
+    return tn_entry_scratch_word(entry) + 2 + 3 * (uint32_t)entry->placed.len;
+}
+
+const Slot *tn_entry_root(const Entry *entry, const Slot *slot) {
+    while (slot->alias >= 0) {
+        slot = entry->program->slots.data[slot->alias];
+    }
+    return slot;
+}
+
+static void find_placed(Entry *entry) {
+    const Program *program = entry->program;
+    for (size_t i = 0; i < program->slots.len && !program->static_plan; i++) {
+        const Slot *slot = program->slots.data[i];
+        if (slot->kind == SLOT_ARENA && slot->alias < 0 && slot->first >= 0) {
+            tn_vec_push(&entry->ctx->arena, &entry->placed, slot);
+        }
+    }
+}
+
+/* ---- text ---- */
+
+void tn_entry_string(StrBuf *out, const char *text) {
+    tn_str_putc(out, '"');
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 128 && (isalnum(*at) || strchr(" _./:;,-+*()[]{}<>=@#%&|!~^$'", *at) != NULL)) {
+            tn_str_putc(out, (char)*at);
+        } else {
+            tn_str_printf(out, "\\%03o", *at);
+        }
+    }
+    tn_str_putc(out, '"');
+}
+
+uint32_t tn_entry_io_dim(Entry *entry, const Dim *dim) {
+    uint32_t at = 0;
+    while (at < entry->io_dims.len && entry->io_dims.data[at] != dim) {
+        at++;
+    }
+    if (at == entry->io_dims.len) {
+        tn_vec_push(&entry->ctx->arena, &entry->io_dims, dim);
+    }
+    return at;
+}
+
+/* ---- steps ---- */
+
+static void print_pointer(Entry *entry, const Slot *slot, const Buf *buf, StrBuf *out) {
+    const char *cst = buf->written ? "" : "const ";
+    tn_str_printf(out, ", (%s%s *)", cst, tn_dtype_c(buf->dtype));
+    switch (slot->kind) {
+    case SLOT_INPUT:
+        tn_str_printf(out, "run->in[%d]", slot->index);
+        break;
+    case SLOT_OUTPUT:
+        tn_str_printf(out, "run->out[%d]", slot->index);
+        break;
+    case SLOT_WEIGHT:
+        tn_str_printf(out, "(run->weights + %" PRIu64 "u)", slot->offset);
+        break;
+    case SLOT_STATE:
+        tn_str_printf(out, "(run->state + %" PRIu64 "u)", slot->offset);
+        break;
+    case SLOT_ARENA:
+        slot = tn_entry_root(entry, slot);
+        if (entry->program->static_plan) {
+            tn_str_printf(out, "(run->arena + %" PRIu64 "u)", slot->offset);
+        } else {
+            tn_str_printf(out, "(run->arena + plan[%u])", tn_entry_slot_word(entry, slot));
+        }
+        break;
+    }
+}
+
+static void print_call(Entry *entry, size_t i, StrBuf *out) {
+    const Step *step = &entry->program->steps.data[i];
+    const EntryStep *info = &entry->steps[i];
+    tn_str_printf(out, "    case %zu:\n        ", i);
+    if (step->serial) {
+        tn_str_puts(out, "if (thread == 0) {\n            ");
+    }
+    tn_str_printf(out, "%s_k%zu(%s", entry->options->prefix, info->kernel,
+                  step->serial ? "0, 1" : "thread, n_threads");
+    for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
+        if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
+            print_pointer(entry, step->args[param++], step->kernel->bufs.data[k], out);
+        }
+    }
+    for (size_t k = 0; k < info->n_sizes; k++) {
+        tn_str_printf(out, ", plan[%u]", tn_entry_symbol_word(entry, info->sizes[k]));
+    }
+    tn_str_puts(out, ", scratch);\n");
+    tn_str_puts(out, step->serial ? "        }\n        break;\n" : "        break;\n");
+}
+
+static void print_steps(Entry *entry, StrBuf *out) {
+    const Program *program = entry->program;
+    tn_str_puts(out, "static void run_kernel(const tn_run *run, int32_t index, int32_t thread, "
+                     "int32_t n_threads)\n{\n"
+                     "    const int64_t *plan = run->plan;\n"
+                     "    unsigned char *scratch = run->arena + plan[WORD + AFTER] + thread * plan[WORD];\n"
+                     "    (void)n_threads, (void)scratch;\n"
+                     "    switch (index) {\n");
+    for (size_t i = 0; i < program->steps.len; i++) {
+        print_call(entry, i, out);
+    }
+    tn_str_puts(out, "    default:\n        break;\n    }\n}\n");
+    tn_str_printf(out, "static const unsigned char barriers[] = {");
+    for (size_t i = 0; i < program->steps.len; i++) {
+        tn_str_printf(out, "%d, ", program->steps.data[i].barrier);
+    }
+    tn_str_printf(out, "0};\nenum { STEPS = %zu };\n", program->steps.len);
+    tn_str_puts(out, "static void run_all(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
+                     "    for (int32_t i = 0; i < STEPS; i++) {\n"
+                     "        if (barriers[i]) {\n"
+                     "            run->barrier(run->team);\n"
+                     "        }\n"
+                     "        run_kernel(run, i, thread, n_threads);\n"
+                     "    }\n}\n");
+}
+
+/* ---- tables ---- */
+
+static void print_dims(Entry *entry, const char *kind, size_t i, const Type *type, StrBuf *out) {
+    tn_str_printf(out, "static const int64_t %s_dims%zu[] = {", kind, i);
+    for (int d = 0; d < type->rank; d++) {
+        const Dim *dim = type->dims[d];
+        int64_t word = dim->kind == DIM_CONST ? dim->value : -1 - (int64_t)tn_entry_io_dim(entry, dim);
+        tn_str_printf(out, "%" PRId64 ", ", word);
+    }
+    tn_str_puts(out, "0};\n");
+}
+
+static void print_io(const char *kind, size_t i, const Type *type, const char *name, StrBuf *out) {
+    tn_str_puts(out, "    {");
+    tn_entry_string(out, name != NULL ? name : "");
+    tn_str_printf(out, ", %d, %d, %s_dims%zu, 0},\n", (int)type->dtype, type->rank, kind, i);
+}
+
+static void print_ios(Entry *entry, StrBuf *out) {
+    const Graph *graph = entry->program->graph;
+    for (size_t i = 0; i < graph->inputs.len; i++) {
+        print_dims(entry, "in", i, &graph->inputs.data[i]->type, out);
+    }
+    for (size_t i = 0; i < graph->outputs.len; i++) {
+        print_dims(entry, "out", i, &graph->outputs.data[i].value->type, out);
+    }
+    tn_str_puts(out, "static const tn_io_desc inputs[] = {\n");
+    for (size_t i = 0; i < graph->inputs.len; i++) {
+        print_io("in", i, &graph->inputs.data[i]->type, graph->inputs.data[i]->name, out);
+    }
+    tn_str_puts(out, "    {0, 0, 0, 0, 0}};\nstatic const tn_io_desc outputs[] = {\n");
+    for (size_t i = 0; i < graph->outputs.len; i++) {
+        print_io("out", i, &graph->outputs.data[i].value->type, graph->outputs.data[i].name, out);
+    }
+    tn_str_puts(out, "    {0, 0, 0, 0, 0}};\n");
+}
+
+static void print_strings(const char *name, const char *const *texts, size_t n, StrBuf *out) {
+    tn_str_printf(out, "static const char *const %s[] = {", name);
+    for (size_t i = 0; i < n; i++) {
+        tn_str_puts(out, "\n    ");
+        tn_entry_string(out, texts[i] != NULL ? texts[i] : "");
+        tn_str_putc(out, ',');
+    }
+    tn_str_puts(out, " 0};\n");
+}
+
+static void print_names(Entry *entry, StrBuf *out) {
+    Arena *scratch = &entry->ctx->scratch;
+    const Program *program = entry->program;
+    const char **names = TN_NEW_ARRAY(scratch, const char *, program->steps.len + entry->io_dims.len + 1);
+    for (size_t i = 0; i < program->steps.len; i++) {
+        names[i] = program->steps.data[i].kernel->name;
+    }
+    print_strings("kernel_names", names, program->steps.len, out);
+    for (size_t i = 0; i < entry->io_dims.len; i++) {
+        StrBuf text = tn_str(scratch);
+        tn_dim_print(entry->ctx, entry->io_dims.data[i], &text);
+        names[i] = text.data;
+    }
+    print_strings("symbol_names", names, entry->io_dims.len, out);
+    print_strings("checks", entry->checks.data, entry->checks.len, out);
+    tn_str_puts(out, "static const double kernel_flops[] = {");
+    for (size_t i = 0; i < program->steps.len; i++) {
+        tn_str_printf(out, "%.17g, ", program->steps.data[i].kernel->flops);
+    }
+    tn_str_puts(out, "0};\n");
+}
+
+static void print_model(Entry *entry, StrBuf *out) {
+    const Program *program = entry->program;
+    const char *prefix = entry->options->prefix;
+    uint64_t hash = 0;
+    if (entry->options->hash_weights && program->weight_bytes > 0) {
+        unsigned char *bytes = tn_arena_alloc(&entry->ctx->scratch, program->weight_bytes, 64);
+        tn_emit_weights(entry->program, bytes);
+        hash = tn_hash(TN_HASH_SEED, bytes, program->weight_bytes);
+    }
+    tn_str_printf(out,
+                  "static const tn_entry_desc entries[] = {{\"infer\", inputs, outputs, %zu, %zu, %u, "
+                  "%zu, checks,\n    plan_run, run_all, STEPS, kernel_names, %s, "
+                  "kernel_flops}};\n",
+                  program->graph->inputs.len, program->graph->outputs.len, tn_entry_plan_words(entry),
+                  entry->checks.len, entry->options->profile ? "run_kernel" : "0");
+    bool weights = program->weight_bytes > 0;
+    if (weights) {
+        tn_str_printf(out, "#ifdef TENON_EMBED_WEIGHTS\n"
+                           "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
+                           "#define WEIGHTS %s_weights\n#else\n#define WEIGHTS 0\n#endif\n",
+                      prefix, prefix);
+    }
+    tn_str_printf(out,
+                  "extern const tn_model_desc %s_model;\n"
+                  "__attribute__((visibility(\"default\"))) const tn_model_desc %s_model = {\n"
+                  "    %d, sizeof(tn_model_desc), TN_FEATURES, %zu, ",
+                  prefix, prefix, TN_ABI_VERSION, entry->io_dims.len);
+    tn_entry_string(out, program->name != NULL ? program->name : "");
+    tn_str_puts(out, ", ");
+    tn_entry_string(out, entry->options->target->name);
+    tn_str_printf(out,
+                  ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, {0}};\n",
+                  program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
+}
+
+static void print_entry(Entry *entry, StrBuf *out) {
+    if (entry->options->embed_weights) {
+        tn_str_puts(out, "#define TENON_EMBED_WEIGHTS 1\n");
+    }
+    tn_str_puts(out, tn_entry_abi);
+    for (size_t i = 0; i < entry->program->steps.len; i++) {
+        for (size_t k = 0; k < entry->steps[i].n_sizes; k++) {
+            tn_entry_symbol_word(entry, entry->steps[i].sizes[k]);
+        }
+    }
+    tn_entry_print_plan(entry, out);
+    print_steps(entry, out);
+    print_ios(entry, out);
+    print_names(entry, out);
+    print_model(entry, out);
+}
+
+/* ---- kernels ---- */
+
+/* Which parameters of a step may use memory of another one that is written. */
+static bool *shared_params(const Entry *entry, const Step *step) {
+    size_t n = step->kernel->bufs.len;
+    bool *shared = TN_NEW_ARRAY(&entry->ctx->scratch, bool, n + 1);
+    const Slot **slots = TN_NEW_ARRAY(&entry->ctx->scratch, const Slot *, n + 1);
+    for (size_t i = 0, param = 0; i < n; i++) {
+        if (step->kernel->bufs.data[i]->kind == BUF_PARAM) {
+            slots[i] = tn_entry_root(entry, step->args[param++]);
+        }
+        for (size_t k = 0; k < i; k++) {
+            bool written = step->kernel->bufs.data[i]->written || step->kernel->bufs.data[k]->written;
+            if (slots[i] != NULL && slots[i] == slots[k] && written) {
+                shared[i] = shared[k] = true;
+            }
+        }
+    }
+    return shared;
+}
+
+typedef struct Kernels {
+    TN_VEC(const char *) texts;
+    Map by_text;
+    StrBuf declarations;
+} Kernels;
+
+/* The number of the function with this text, added when it is new. */
+static size_t add_kernel(Entry *entry, Kernels *kernels, const char *text) {
+    Arena *arena = &entry->ctx->arena;
+    bool added = false;
+    void **slot = tn_map_put_str(&kernels->by_text, tn_sv(text), &added);
+    if (!added) {
+        return (size_t)(uintptr_t)*slot;
+    }
+    size_t number = kernels->texts.len;
+    *slot = (void *)(uintptr_t)number;
+    const char *name = tn_arena_printf(arena, "%s_k%zu", entry->options->prefix, number);
+    const char *full = tn_arena_printf(arena, "void %s%s", name, text);
+    tn_vec_push(arena, &kernels->texts, full);
+    int signature = (int)(strstr(text, "\n{") - text);
+    tn_str_printf(&kernels->declarations,
+                  "__attribute__((visibility(\"hidden\"))) void %s%.*s;\n", name, signature, text);
+    return number;
+}
+
+static bool emit_kernels(Entry *entry, Prelude *prelude, Kernels *kernels, EntryStep *steps) {
+    Program *program = entry->program;
+    for (size_t i = 0; i < program->steps.len; i++) {
+        const Step *step = &program->steps.data[i];
+        ArenaMark mark = tn_arena_mark(&entry->ctx->scratch);
+        const char *text =
+            tn_emit_kernel(entry->ctx, prelude, step->kernel, shared_params(entry, step),
+                           &steps[i].sizes, &steps[i].n_sizes);
+        if (text == NULL) {
+            return false;
+        }
+        tn_arena_reset(&entry->ctx->scratch, mark);
+        steps[i].kernel = add_kernel(entry, kernels, text);
+        entry->scratch =
+            tn_dim_max(entry->ctx, entry->scratch, tn_emit_scratch(entry->ctx, step->kernel));
+    }
+    return true;
+}
+
+static uint32_t count_outdims(const Graph *graph) {
+    uint32_t n = 0;
+    for (size_t i = 0; i < graph->outputs.len; i++) {
+        n += graph->outputs.data[i].value->type.rank;
+    }
+    return n;
+}
+
+bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
+    Ctx *ctx = program->ctx;
+    EntryStep *steps = TN_NEW_ARRAY(&ctx->arena, EntryStep, program->steps.len + 1);
+    Entry entry = {.ctx = ctx,
+                   .program = program,
+                   .options = options,
+                   .steps = steps,
+                   .scratch = tn_dim_const(ctx, 0),
+                   .n_outdims = count_outdims(program->graph)};
+    Prelude prelude = tn_prelude_new(ctx);
+    Kernels kernels = {.by_text = tn_map(&ctx->arena), .declarations = tn_str(&ctx->arena)};
+    StrBuf prelude_text = tn_str(&ctx->arena), entry_text = tn_str(&ctx->arena);
+    find_placed(&entry);
+    if (!emit_kernels(&entry, &prelude, &kernels, steps)) {
+        return false;
+    }
+    tn_prelude_text(&prelude, &prelude_text);
+    print_entry(&entry, &entry_text);
+    *out = (EmittedC){.prelude = prelude_text.data,
+                      .kernels = kernels.texts.data,
+                      .n_kernels = kernels.texts.len,
+                      .declarations = kernels.declarations.data != NULL ? kernels.declarations.data : "",
+                      .entry = entry_text.data};
+    return tn_diag_status(&ctx->diags) != TN_INTERNAL;
+}
+
+bool tn_emit_weights(Program *program, unsigned char *out) {
+    memset(out, 0, program->weight_bytes);
+    for (size_t i = 0; i < program->slots.len; i++) {
+        const Slot *slot = program->slots.data[i];
+        if (slot->kind != SLOT_WEIGHT || slot->blob == NULL || slot->blob->size == 0) {
+            continue;
+        }
+        if (slot->offset > program->weight_bytes ||
+            slot->blob->size > program->weight_bytes - slot->offset) {
+            return tn_diag(&program->ctx->diags, TN_INTERNAL, (Loc){0},
+                           "a weight lies outside the weight region");
+        }
+        memcpy(out + slot->offset, slot->blob->data, slot->blob->size);
+    }
+    return true;
+}

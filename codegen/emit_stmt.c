@@ -1,0 +1,184 @@
+/* emit_stmt.c: blocks, loops and assignments. */
+#include "codegen/emit.h"
+
+/* ---- blocks ---- */
+
+/* What was loaded before is out of sight in a block that may run any number of times. */
+typedef struct Scope {
+    size_t loads, loads_base;
+} Scope;
+
+static Scope enter_scope(Emit *e, bool hide) {
+    Scope scope = {e->loads.len, e->loads_base};
+    e->loads_base = hide ? e->loads.len : e->loads_base;
+    e->depth++;
+    return scope;
+}
+
+static void leave_scope(Emit *e, Scope scope) {
+    e->loads.len = scope.loads;
+    e->loads_base = scope.loads_base;
+    e->depth--;
+    tn_emit_line(e, "}");
+}
+
+static void emit_stmt(Emit *e, Stmt *stmt);
+
+void tn_emit_block(Emit *e, const Stmt *owner, Stmt *body) {
+    TempVec *temps = tn_emit_open_temps(e, owner, body);
+    StrBuf *out = e->out;
+    StrBuf text = tn_str(e->arena);
+    e->out = temps != NULL ? &text : out;
+    for (Stmt *stmt = body; stmt != NULL && !e->failed; stmt = stmt->next) {
+        emit_stmt(e, stmt);
+    }
+    e->out = out;
+    tn_emit_close_temps(e, temps);
+    if (text.len > 0) {
+        tn_str_write(out, text.data, text.len);
+    }
+}
+
+/* ---- loops ---- */
+
+static void replace_variable(Emit *e, const Dim *var, int64_t value) {
+    const Dim *number = tn_dim_const(e->ctx, value);
+    tn_vec_push(e->arena, &e->from, var);
+    tn_vec_push(e->arena, &e->to, number);
+}
+
+static void restore_variable(Emit *e) {
+    e->from.len--;
+    e->to.len--;
+}
+
+static void emit_unrolled(Emit *e, Stmt *loop) {
+    const Dim *extent = tn_emit_resolve(e, loop->extent);
+    for (int32_t i = 0; i < e->form_lanes[loop->var->sym] && !e->failed; i++) {
+        bool sure = extent->lo > i, never = extent->hi <= i;
+        if (never) {
+            return;
+        }
+        Scope scope = {0};
+        if (!sure) {
+            tn_emit_line(e, "if (%s > %d) {", tn_emit_dim(e, extent), i);
+            scope = enter_scope(e, false);
+        }
+        replace_variable(e, loop->var, i);
+        tn_emit_block(e, loop, loop->body);
+        restore_variable(e);
+        if (!sure) {
+            leave_scope(e, scope);
+        }
+    }
+}
+
+static void emit_vector(Emit *e, Stmt *loop) {
+    Lanes outer = e->lanes;
+    const Dim *extent = tn_emit_resolve(e, loop->extent);
+    Lanes lanes = {loop->var, loop->extent, e->form_lanes[loop->var->sym], NULL};
+    bool sure = extent->lo >= 1;
+    Scope scope = {0};
+    if (extent->hi <= 0) {
+        return;
+    }
+    if (extent->kind == DIM_CONST) {
+        lanes.count = extent->value == lanes.n ? NULL : tn_emit_dim(e, extent);
+    } else {
+        lanes.count = tn_emit_name(e, "n");
+        tn_emit_line(e, "const int64_t %s = %s;", lanes.count, tn_emit_dim(e, extent));
+    }
+    if (!sure) {
+        tn_emit_line(e, "if (%s > 0) {", lanes.count);
+        scope = enter_scope(e, false);
+    }
+    e->lanes = lanes;
+    tn_emit_block(e, loop, loop->body);
+    e->lanes = outer;
+    if (!sure) {
+        leave_scope(e, scope);
+    }
+}
+
+static void emit_loop(Emit *e, Stmt *loop) {
+    const char *name = tn_emit_name(e, "i"), *extent = tn_emit_dim(e, loop->extent);
+    if (loop->loop == LOOP_PARTITION) {
+        const char *n = tn_emit_name(e, "n");
+        tn_emit_line(e, "const int64_t %s = %s;", n, extent);
+        tn_emit_line(e,
+                     "for (int64_t %s = %s * thread / n_threads; "
+                     "%s < %s * (thread + 1) / n_threads; %s++) {",
+                     name, n, name, n, name);
+    } else {
+        tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, extent, name);
+    }
+    Scope scope = enter_scope(e, true);
+    e->names[loop->var->sym] = name;
+    tn_emit_block(e, loop, loop->body);
+    e->names[loop->var->sym] = NULL;
+    leave_scope(e, scope);
+}
+
+static bool stores_result(void *arg, Stmt *stmt) {
+    (void)arg;
+    return stmt->kind != STMT_STORE || stmt->buf->kind != BUF_PARAM;
+}
+
+/* Work outside of partitioned loops is done once, by the first thread. */
+static bool is_shared_work(const Emit *e, Stmt *stmt) {
+    if (e->depth != 1 || e->from.len > 0 ||
+        (stmt->kind == STMT_FOR && stmt->loop == LOOP_PARTITION)) {
+        return false;
+    }
+    Stmt *next = stmt->next;
+    stmt->next = NULL; /* this statement alone */
+    bool stores = !tn_stmt_visit(stmt, stores_result, NULL);
+    stmt->next = next;
+    return stores;
+}
+
+/* ---- statements ---- */
+
+static void emit_acc(Emit *e, Stmt *stmt) {
+    Val value = tn_emit_value(e, stmt->value);
+    Val old = tn_emit_read_temp(e, stmt->temp, stmt->index);
+    if (old.text == NULL) {
+        tn_emit_fail(e, TN_INTERNAL, "an accumulator cannot be read as a vector");
+        return;
+    }
+    const Val args[] = {old, value};
+    tn_emit_assign(e, stmt->temp, stmt->index, tn_val_map(e, stmt->op, stmt->temp->dtype, args, 2));
+}
+
+static void emit_plain(Emit *e, Stmt *stmt) {
+    if (stmt->kind == STMT_ACC) {
+        emit_acc(e, stmt);
+    } else if (stmt->kind == STMT_DEF) {
+        tn_emit_assign(e, stmt->temp, stmt->index, tn_emit_value(e, stmt->value));
+    } else {
+        tn_emit_store(e, stmt->buf, stmt->index, tn_emit_value(e, stmt->value));
+    }
+}
+
+static void emit_kind(Emit *e, Stmt *stmt) {
+    if (stmt->kind != STMT_FOR) {
+        emit_plain(e, stmt);
+    } else if (e->forms[stmt->var->sym] == FORM_CONST) {
+        emit_unrolled(e, stmt);
+    } else if (e->forms[stmt->var->sym] == FORM_LANE) {
+        emit_vector(e, stmt);
+    } else {
+        emit_loop(e, stmt);
+    }
+}
+
+static void emit_stmt(Emit *e, Stmt *stmt) {
+    if (!is_shared_work(e, stmt)) {
+        emit_kind(e, stmt);
+        return;
+    }
+    tn_emit_line(e, "if (thread == 0) {");
+    Scope scope = enter_scope(e, false);
+    emit_kind(e, stmt);
+    leave_scope(e, scope);
+}
