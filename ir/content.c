@@ -46,9 +46,13 @@ static const Dim *le(Ctx *ctx, const Dim *a, const Dim *b) {
     return tn_dim_lt(ctx, a, tn_dim_addc(ctx, b, 1));
 }
 
-static const Dim *both(Ctx *ctx, const Dim *a, const Dim *b) { return tn_dim_mul(ctx, a, b); }
+static const Dim *both(Ctx *ctx, const Dim *a, const Dim *b) {
+    return tn_dim_mul(ctx, a, b);
+}
 
-static const Dim *either(Ctx *ctx, const Dim *a, const Dim *b) { return tn_dim_max(ctx, a, b); }
+static const Dim *either(Ctx *ctx, const Dim *a, const Dim *b) {
+    return tn_dim_max(ctx, a, b);
+}
 
 static const Dim *differ(Ctx *ctx, const Dim *a, const Dim *b) {
     return tn_dim_select(ctx, tn_dim_eq(ctx, a, b), tn_dim_const(ctx, 0), tn_dim_const(ctx, 1));
@@ -150,8 +154,7 @@ static bool input_content(Content *content, const Value *value, Known *known) {
     }
     for (size_t e = 0; e < known->count; e++) {
         char *name = tn_arena_printf(&ctx->arena, "in%u_%zu", value->out, e);
-        const Dim *dim =
-            tn_dim_symbol(ctx, tn_sv(name), SYM_INPUT_ELEM, INT64_MIN, INT64_MAX);
+        const Dim *dim = tn_dim_symbol(ctx, tn_sv(name), SYM_INPUT_ELEM, INT64_MIN, INT64_MAX);
         Symbol *symbol = tn_dim_symbol_of(ctx, dim);
         symbol->input = (int32_t)value->out;
         symbol->index = (int32_t)e;

@@ -106,7 +106,9 @@ const Dim *tn_dim_product(Ctx *ctx, const Dim *const *dims, size_t n);
 static inline bool tn_dim_is(const Dim *d, int64_t value) {
     return d->kind == DIM_CONST && d->value == value;
 }
-static inline bool tn_dim_is_const(const Dim *d) { return d->kind == DIM_CONST; }
+static inline bool tn_dim_is_const(const Dim *d) {
+    return d->kind == DIM_CONST;
+}
 /* True only when proved for every value of the symbols. */
 bool tn_dim_prove_lt(Ctx *ctx, const Dim *a, const Dim *b);
 bool tn_dim_prove_le(Ctx *ctx, const Dim *a, const Dim *b);

@@ -250,8 +250,8 @@ Value *tn_const_new(Graph *graph, Type type, const void *data, const Node *befor
     Ctx *ctx = graph->ctx;
     Attr attrs[] = {{.name = TN_ATTR_to, .kind = ATTR_DTYPE, .dtype = type.dtype},
                     {.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = type.rank, .dims = type.dims}};
-    Node *node = tn_node_new(graph, TN_OP_const, NULL, 0, attrs, 2, (Loc){0},
-                             (Node *)(uintptr_t)before);
+    Node *node =
+        tn_node_new(graph, TN_OP_const, NULL, 0, attrs, 2, (Loc){0}, (Node *)(uintptr_t)before);
     if (node == NULL) {
         return NULL;
     }
@@ -268,20 +268,28 @@ const Attr *tn_node_attr(const Node *node, AttrName name) {
     return find_attr(node->attrs, node->n_attrs, name);
 }
 
-int64_t tn_attr_int(const Node *node, AttrName name) { return tn_node_attr(node, name)->i; }
+int64_t tn_attr_int(const Node *node, AttrName name) {
+    return tn_node_attr(node, name)->i;
+}
 
-double tn_attr_float(const Node *node, AttrName name) { return tn_node_attr(node, name)->f; }
+double tn_attr_float(const Node *node, AttrName name) {
+    return tn_node_attr(node, name)->f;
+}
 
-bool tn_node_is_const(const Node *node) { return node->op == TN_OP_const; }
+bool tn_node_is_const(const Node *node) {
+    return node->op == TN_OP_const;
+}
 
 /* All elements have the bytes of the first. */
 static bool blob_is_uniform(const Blob *blob, size_t size) {
     const char *bytes = blob->data;
-    return blob->size >= size && (blob->size == size || memcmp(bytes, bytes + size, blob->size - size) == 0);
+    return blob->size >= size &&
+           (blob->size == size || memcmp(bytes, bytes + size, blob->size - size) == 0);
 }
 
 bool tn_value_splat(const Value *value, double *out) {
-    while (value->def != NULL && (value->def->op == TN_OP_expand || value->def->op == TN_OP_reshape)) {
+    while (value->def != NULL &&
+           (value->def->op == TN_OP_expand || value->def->op == TN_OP_reshape)) {
         value = value->def->in[0];
     }
     if (value->def == NULL || !tn_node_is_const(value->def)) {
@@ -303,7 +311,8 @@ bool tn_value_splat(const Value *value, double *out) {
 
 static void clone_node(Graph *to, const Node *node, Value **map) {
     Node *copy = node_alloc(to, node->op, node->n_in, node->loc);
-    copy->attrs = tn_arena_copy(&to->ctx->arena, node->attrs, (node->n_attrs + 1u) * sizeof *node->attrs);
+    copy->attrs =
+        tn_arena_copy(&to->ctx->arena, node->attrs, (node->n_attrs + 1u) * sizeof *node->attrs);
     copy->n_attrs = node->n_attrs;
     copy->blob = node->blob;
     copy->group = node->group;

@@ -11,7 +11,7 @@
 #define DEFAULT_I64 DEF_DTYPE, TN_I64
 #define A(name, how) {TN_ATTR_##name, DEFAULT_##how},
 /* The last, empty row keeps lists without attributes legal C. */
-#define ATTRS(...) {__VA_ARGS__ {TN_ATTR_COUNT, DEF_REQ, 0}}
+#define ATTRS(...) {__VA_ARGS__{TN_ATTR_COUNT, DEF_REQ, 0}}
 
 #define MAP(id, ...)
 #define OP(id, n_in, n_out, cls, attrs, doc) static const AttrSchema schema_##id[] = attrs;
@@ -30,30 +30,30 @@ static const AttrSchema schema_to[] = {{TN_ATTR_to, DEF_REQ, 0}};
 #define FORMULA_REDUCE(id) .reduction = tn_lower_##id
 
 static const OpInfo table[TN_OP_COUNT] = {
-#define MAP(id, arity, dom, res, cf, ci, text)                                                 \
-    [TN_OP_##id] = {.name = #id,                                                               \
-                    .doc = text,                                                               \
-                    .cls = OPC_MAP,                                                            \
-                    .n_in = arity,                                                             \
-                    .n_out = 1,                                                                \
-                    .domain = DOMAIN_##dom,                                                    \
-                    .result = RESULT_##res,                                                    \
-                    .c_float = cf,                                                             \
-                    .c_int = ci,                                                               \
-                    ATTRS_OF_##res,                                                            \
-                    .type = tn_type_map,                                                       \
-                    .eval = tn_eval_##id,                                                      \
+#define MAP(id, arity, dom, res, cf, ci, text)                                                     \
+    [TN_OP_##id] = {.name = #id,                                                                   \
+                    .doc = text,                                                                   \
+                    .cls = OPC_MAP,                                                                \
+                    .n_in = arity,                                                                 \
+                    .n_out = 1,                                                                    \
+                    .domain = DOMAIN_##dom,                                                        \
+                    .result = RESULT_##res,                                                        \
+                    .c_float = cf,                                                                 \
+                    .c_int = ci,                                                                   \
+                    ATTRS_OF_##res,                                                                \
+                    .type = tn_type_map,                                                           \
+                    .eval = tn_eval_##id,                                                          \
                     .element = tn_lower_map},
-#define OP(id, ins, outs, class, list, text)                                                   \
-    [TN_OP_##id] = {.name = #id,                                                               \
-                    .doc = text,                                                               \
-                    .cls = OPC_##class,                                                        \
-                    .n_in = ins,                                                               \
-                    .n_out = outs,                                                             \
-                    .attrs = schema_##id,                                                      \
-                    .n_attrs = sizeof schema_##id / sizeof *schema_##id - 1,                   \
-                    .type = tn_type_##id,                                                      \
-                    .eval = tn_eval_##id,                                                      \
+#define OP(id, ins, outs, class, list, text)                                                       \
+    [TN_OP_##id] = {.name = #id,                                                                   \
+                    .doc = text,                                                                   \
+                    .cls = OPC_##class,                                                            \
+                    .n_in = ins,                                                                   \
+                    .n_out = outs,                                                                 \
+                    .attrs = schema_##id,                                                          \
+                    .n_attrs = sizeof schema_##id / sizeof *schema_##id - 1,                       \
+                    .type = tn_type_##id,                                                          \
+                    .eval = tn_eval_##id,                                                          \
                     FORMULA_##class(id)},
 #include "ir/ops.def"
 #undef MAP
@@ -69,7 +69,9 @@ static const struct {
 #undef ATTR
 };
 
-const OpInfo *tn_op_info(Op op) { return &table[op]; }
+const OpInfo *tn_op_info(Op op) {
+    return &table[op];
+}
 
 Op tn_op_by_name(StrView name) {
     for (int op = 0; op < TN_OP_COUNT; op++) {
@@ -80,9 +82,13 @@ Op tn_op_by_name(StrView name) {
     return TN_OP_COUNT;
 }
 
-const char *tn_attr_text(AttrName name) { return attr_table[name].name; }
+const char *tn_attr_text(AttrName name) {
+    return attr_table[name].name;
+}
 
-AttrKind tn_attr_kind(AttrName name) { return attr_table[name].kind; }
+AttrKind tn_attr_kind(AttrName name) {
+    return attr_table[name].kind;
+}
 
 AttrName tn_attr_by_name(StrView name) {
     for (int attr = 0; attr < TN_ATTR_COUNT; attr++) {

@@ -2,7 +2,7 @@
 #include "ir/target.h"
 
 static const Target targets[] = {
-#define TARGET(name, march, features, vector_bytes, vector_regs, fma, l1, l2, l3, doc)          \
+#define TARGET(name, march, features, vector_bytes, vector_regs, fma, l1, l2, l3, doc)             \
     {name, march, features, vector_bytes, vector_regs, fma, l1, l2, l3, doc},
 #include "ir/targets.def"
 #undef TARGET
@@ -10,7 +10,9 @@ static const Target targets[] = {
 
 enum { N_TARGETS = sizeof targets / sizeof *targets };
 
-const Target *tn_target_at(uint32_t index) { return index < N_TARGETS ? &targets[index] : NULL; }
+const Target *tn_target_at(uint32_t index) {
+    return index < N_TARGETS ? &targets[index] : NULL;
+}
 
 /* Features of the processor the compiler runs on; the operating system's support for wide
  * registers is part of what the builtins test. */

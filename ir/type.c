@@ -31,11 +31,17 @@ static char class_of(DType dtype) {
     return row != NULL ? row->cls : 0;
 }
 
-bool tn_dtype_is_float(DType dtype) { return class_of(dtype) == 'F'; }
+bool tn_dtype_is_float(DType dtype) {
+    return class_of(dtype) == 'F';
+}
 
-bool tn_dtype_is_int(DType dtype) { return class_of(dtype) == 'I' || class_of(dtype) == 'U'; }
+bool tn_dtype_is_int(DType dtype) {
+    return class_of(dtype) == 'I' || class_of(dtype) == 'U';
+}
 
-bool tn_dtype_is_signed(DType dtype) { return class_of(dtype) == 'F' || class_of(dtype) == 'I'; }
+bool tn_dtype_is_signed(DType dtype) {
+    return class_of(dtype) == 'F' || class_of(dtype) == 'I';
+}
 
 DType tn_dtype_parse(StrView text) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -71,7 +77,9 @@ Type tn_type_make(DType dtype, uint8_t rank, const Dim *const *dims) {
     return type;
 }
 
-Type tn_type_scalar(DType dtype) { return (Type){.dtype = dtype}; }
+Type tn_type_scalar(DType dtype) {
+    return (Type){.dtype = dtype};
+}
 
 bool tn_type_same_shape(const Type *a, const Type *b) {
     if (a->dtype != b->dtype || a->rank != b->rank) {
@@ -226,10 +234,8 @@ static void pack_run(const Pack *pack, uint32_t dim, int64_t from, int64_t to) {
 void tn_layout_pack(Ctx *ctx, const Type *type, const void *row_major, void *out) {
     const Dim *extent_dims[TN_MAX_RANK + 4];
     int64_t extents[TN_MAX_RANK + 4], stride = 1, total = 1;
-    Pack pack = {.bytes = tn_dtype_bytes(type->dtype),
-                 .rank = type->rank,
-                 .from = row_major,
-                 .to = out};
+    Pack pack = {
+        .bytes = tn_dtype_bytes(type->dtype), .rank = type->rank, .from = row_major, .to = out};
     int rank = tn_type_phys_dims(ctx, type, extent_dims);
     for (int i = 0; i < rank; i++) {
         extents[i] = extent_dims[i]->value;
