@@ -132,8 +132,8 @@ bool gen_wants_exact(Gen *gen, const Value *value) {
 Value *gen_value(Gen *gen, GenWants *wants) {
     int64_t n = (int64_t)gen->values.len;
     for (int attempt = 0; attempt < 12; attempt++) {
-        int64_t at = gen_chance(gen, 60) && n > 6 ? gen_int(gen, n - 6, n - 1)
-                                                  : gen_int(gen, 0, n - 1);
+        int64_t back = gen_chance(gen, 40) ? 1 : gen_chance(gen, 60) ? 6 : n;
+        int64_t at = gen_int(gen, back < n ? n - back : 0, n - 1);
         if (wants(gen, gen->values.data[at])) {
             return gen->values.data[at];
         }

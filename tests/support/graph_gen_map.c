@@ -211,14 +211,7 @@ Value *gen_step_select(Gen *gen) {
 
 /* ---- cast ---- */
 
-Value *gen_step_cast(Gen *gen) {
-    static const DType dtypes[] = {TN_F32, TN_F64, TN_F32, TN_I32, TN_I64, TN_BOOL,
-                                   TN_I8,  TN_U8,  TN_I16, TN_U16, TN_U32, TN_U64};
-    Value *a = gen_value(gen, gen_wants_any);
-    if (a == NULL) {
-        return NULL;
-    }
-    DType to = gen_chance(gen, 40) ? gen->float_type : GEN_PICK(gen, dtypes);
+static Value *cast_to(Gen *gen, Value *a, DType to) {
     GenInfo info = gen_info(gen, a);
     bool jumps = gen_is_float(a) && !tn_dtype_is_float(to);
     bool inexact = !gen_is_float(a) && tn_dtype_is_float(to) && info.mag > 0x1p20;
@@ -227,13 +220,22 @@ Value *gen_step_cast(Gen *gen) {
     }
     if (jumps) {
         info.frac = 0;
+        info.mag += 1;
     }
     if (!gen_is_float(a) && !tn_dtype_is_float(to)) {
         info.mag = HUGE_VAL; /* negative numbers become large unsigned ones */
     }
-    if (jumps && to != TN_BOOL) {
-        info.mag += 1;
-    }
     Attr attr = {.name = TN_ATTR_to, .kind = ATTR_DTYPE, .dtype = to};
     return gen_node(gen, TN_OP_cast, &a, 1, &attr, 1, info);
+}
+
+/* Often there and further, or back. */
+Value *gen_step_cast(Gen *gen) {
+    static const DType dtypes[] = {TN_F32, TN_F64, TN_F32, TN_I32, TN_I64, TN_BOOL,
+                                   TN_I8,  TN_U8,  TN_I16, TN_U16, TN_U32, TN_U64};
+    Value *x = gen_value(gen, gen_wants_any);
+    for (int times = gen_chance(gen, 40) ? 2 : 1; x != NULL && times > 0; times--) {
+        x = cast_to(gen, x, gen_chance(gen, 40) ? gen->float_type : GEN_PICK(gen, dtypes));
+    }
+    return x;
 }

@@ -185,11 +185,48 @@ static GenInfo product_info(Gen *gen, const Value *a, const Value *b, double ter
     return (GenInfo){ia.mag * ib.mag * fmax(terms, 1), exact ? ia.frac + ib.frac : -1};
 }
 
-/* The right operand: an existing value whose batch and `dims[0]` agree, at times behind an
- * expand of constant weights, or constant weights. */
+static bool all_static(const Value *value, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!tn_dim_is_const(value->type.dims[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Constant weights: the same for all of the batch by an expand, or different ones. */
+static Value *constant_operand(Gen *gen, const Value *lhs, int64_t batch, const Dim *summed,
+                               int64_t *axis) {
+    if (!tn_dim_is_const(summed)) {
+        return NULL;
+    }
+    int64_t dims[TN_MAX_RANK];
+    bool first = gen_chance(gen, 50);
+    dims[batch] = first ? summed->value : gen_int(gen, 1, 19);
+    dims[batch + 1] = first ? gen_int(gen, 1, 19) : summed->value;
+    *axis = first ? batch : batch + 1;
+    if (batch == 0) {
+        return gen_const(gen, lhs->type.dtype, 2, dims);
+    }
+    if (all_static(lhs, batch) && gen_chance(gen, 50)) {
+        for (int64_t i = 0; i < batch; i++) {
+            dims[i] = lhs->type.dims[i]->value;
+        }
+        return gen_const(gen, lhs->type.dtype, (uint32_t)batch + 2, dims);
+    }
+    Value *weights = gen_const(gen, lhs->type.dtype, 2, dims + batch);
+    const Dim *all[TN_MAX_RANK];
+    memcpy(all, lhs->type.dims, (size_t)batch * sizeof *all);
+    all[batch] = gen_const_dim(gen, dims[batch]);
+    all[batch + 1] = gen_const_dim(gen, dims[batch + 1]);
+    return gen_expand(gen, weights, (uint32_t)batch + 2, all, (int64_t[]){batch, batch + 1});
+}
+
+/* The right operand: an existing value whose batch and summed dim agree, or a constant. */
 static Value *right_operand(Gen *gen, const Value *lhs, int64_t batch, const Dim *summed,
                             int64_t *axis) {
-    for (size_t i = gen->values.len; i-- > 0 && gen_chance(gen, 85);) {
+    bool constant = gen_chance(gen, 40);
+    for (size_t i = gen->values.len; i-- > 0 && !constant && gen_chance(gen, 85);) {
         Value *value = gen->values.data[i];
         bool fits = value->type.dtype == lhs->type.dtype && value->type.rank > batch &&
                     gen_chance(gen, 50);
@@ -202,24 +239,7 @@ static Value *right_operand(Gen *gen, const Value *lhs, int64_t batch, const Dim
             }
         }
     }
-    if (!tn_dim_is_const(summed)) {
-        return NULL;
-    }
-    int64_t dims[2] = {summed->value, gen_int(gen, 1, 19)};
-    *axis = batch + gen_int(gen, 0, 1);
-    if (*axis != batch) {
-        dims[1] = dims[0];
-        dims[0] = gen_int(gen, 1, 19);
-    }
-    Value *weights = gen_const(gen, lhs->type.dtype, 2, dims);
-    if (batch == 0 || weights == NULL) {
-        return weights;
-    }
-    const Dim *all[TN_MAX_RANK];
-    memcpy(all, lhs->type.dims, (size_t)batch * sizeof *all);
-    all[batch] = weights->type.dims[0];
-    all[batch + 1] = weights->type.dims[1];
-    return gen_expand(gen, weights, (uint32_t)batch + 2, all, (int64_t[]){batch, batch + 1});
+    return constant_operand(gen, lhs, batch, summed, axis);
 }
 
 Value *gen_step_contract(Gen *gen) {
