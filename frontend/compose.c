@@ -403,12 +403,19 @@ Value *tn_make_expand(Call *call, Value *a, const Shape *shape) {
                       tn_shape_text(call, shape));
         return NULL;
     }
-    Shape assumed = tn_shape_of(a);
+    Shape from = tn_shape_of(a);
+    Shape assumed = from;
     int64_t axes[TN_MAX_RANK];
     for (int i = 0; i < rank; i++) {
         axes[i] = shape->rank - rank + i;
-        if (!tn_dim_is(assumed.dims[i], 1)) {
-            assumed.dims[i] = shape->dims[axes[i]];
+        const Dim *to = shape->dims[axes[i]];
+        if (tn_dim_is(from.dims[i], 1) || from.dims[i] == to) {
+            continue;
+        }
+        assumed.dims[i] = to;
+        if (!tn_make_require(call, from.dims[i], to, "shape %s does not broadcast to %s",
+                             tn_shape_text(call, &from), tn_shape_text(call, shape))) {
+            return NULL;
         }
     }
     a = tn_make_assume(call, a, &assumed);

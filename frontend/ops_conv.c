@@ -19,30 +19,40 @@ static Value *conv(Call *call, Value *x, Value *weights, const Window *w, int64_
     return tn_make_node(call, TN_OP_conv, in, 2, attrs, 6);
 }
 
-/* Taps of each spatial dim: the dims of the weights, which must be numbers. */
-static bool kernel_size(Call *call, const Value *x, const Value *weights, int64_t *out) {
-    if (weights->type.rank != x->type.rank) {
-        return tn_call_error(call, "the weights have rank %d, the operand %d", weights->type.rank,
-                             x->type.rank);
+/* Taps of each spatial dim: the dims of the weights. What they leave open 'kernel_shape' must
+ * tell, and is demanded at run time. */
+static Value *fix_kernel(Call *call, const Value *x, Value *weights, int64_t *out) {
+    Shape shape = tn_shape_of(weights);
+    size_t n;
+    const int64_t *kernel = tn_call_int_list(call, "kernel_shape", &n);
+    if (shape.rank != x->type.rank) {
+        tn_call_error(call, "the weights have rank %d, the operand %d", shape.rank, x->type.rank);
+        return NULL;
     }
-    for (int i = 2; i < weights->type.rank; i++) {
-        const Dim *size = weights->type.dims[i];
-        if (!tn_dim_is_const(size)) {
-            return tn_call_unsupported(call, "weights whose dimension %d is not known at compile "
-                                       "time are not supported", i);
+    for (int i = 2; i < shape.rank; i++) {
+        const Dim *size = shape.dims[i];
+        if (!tn_dim_is_const(size) && (size_t)i - 2 < n) {
+            shape.dims[i] = tn_make_int(call, kernel[i - 2]);
+            if (!tn_make_require(call, size, shape.dims[i], "the weights differ from 'kernel_shape'")) {
+                return NULL;
+            }
+        } else if (!tn_dim_is_const(size)) {
+            tn_call_unsupported(call, "without 'kernel_shape' the weights' dimension %d must be "
+                                "known at compile time", i);
+            return NULL;
         }
-        out[i - 2] = size->value;
+        out[i - 2] = shape.dims[i]->value;
     }
-    return true;
+    return tn_make_assume(call, weights, &shape);
 }
 
 bool tn_import_conv(Call *call) {
     Value *x = call->in[0];
-    Value *weights = call->in[1];
     Value *bias = tn_call_in(call, 2);
     int64_t size[TN_MAX_RANK];
     Window window;
-    if (!kernel_size(call, x, weights, size) || !tn_window_read(call, x, size, &window)) {
+    Value *weights = fix_kernel(call, x, call->in[1], size);
+    if (weights == NULL || !tn_window_read(call, x, size, &window)) {
         return false;
     }
     int64_t groups = tn_call_int(call, "group", 1);
