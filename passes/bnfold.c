@@ -301,8 +301,7 @@ static bool all_equal(const double *numbers, int64_t count) {
 }
 
 /* The shift repeated over `type`; NULL for a shift of 0 everywhere. */
-static Value *build_shift(Build *build, const Type *type, const Channels *channels,
-                          double *shift) {
+static Value *build_shift(Build *build, const Type *type, const Channels *channels, double *shift) {
     if (all_equal(shift, channels->count)) {
         return shift[0] == 0 ? NULL : tn_build_number(build, type, shift[0]);
     }

@@ -35,8 +35,7 @@ Value *tn_build_node(Build *build, Op op, Value *const *in, uint32_t n_in, const
         }
     }
     size_t n_constraints = build->graph->constraints.len;
-    Node *node =
-        tn_node_new(build->graph, op, in, n_in, attrs, n_attrs, build->loc, build->before);
+    Node *node = tn_node_new(build->graph, op, in, n_in, attrs, n_attrs, build->loc, build->before);
     build->graph->constraints.len = n_constraints;
     return node == NULL ? NULL : node->out[0];
 }

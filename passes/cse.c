@@ -99,8 +99,7 @@ static bool same_blob(const Blob *a, const Blob *b) {
 }
 
 static bool same_node(const Node *a, const Node *b) {
-    if (a->op != b->op || a->n_in != b->n_in || a->n_out != b->n_out ||
-        a->n_attrs != b->n_attrs) {
+    if (a->op != b->op || a->n_in != b->n_in || a->n_out != b->n_out || a->n_attrs != b->n_attrs) {
         return false;
     }
     for (uint32_t i = 0; i < a->n_in; i++) {

@@ -41,7 +41,8 @@ static StrBuf compile_text(const Compile *compile) {
 }
 
 static bool names_pass(const char *option, const Pass *pass) {
-    return option != NULL && (tn_sv_is(tn_sv(option), pass->name) || tn_sv_is(tn_sv(option), "all"));
+    return option != NULL &&
+           (tn_sv_is(tn_sv(option), pass->name) || tn_sv_is(tn_sv(option), "all"));
 }
 
 static bool wants_dump(const Compile *compile, const Pass *pass) {
@@ -67,9 +68,9 @@ static bool verify(Compile *compile, const Pass *pass) {
             ok = tn_kernel_verify(compile->program->steps.data[i].kernel);
         }
     }
-    return ok || tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0},
-                         "pass '%s' left an invalid %s", pass->name,
-                         compile->program == NULL ? "graph" : "program");
+    return ok ||
+           tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0}, "pass '%s' left an invalid %s",
+                   pass->name, compile->program == NULL ? "graph" : "program");
 }
 
 bool tn_pass_run(Compile *compile, const Pass *pass) {

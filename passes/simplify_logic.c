@@ -55,8 +55,8 @@ Value *tn_simplify_select_not(Build *build, const Node *node) {
     const Node *inverse = tn_def_of(node->in[0], TN_OP_not);
     return inverse == NULL
                ? NULL
-               : tn_build_like(build, node,
-                               (Value *[]){inverse->in[0], node->in[2], node->in[1]}, 3);
+               : tn_build_like(build, node, (Value *[]){inverse->in[0], node->in[2], node->in[1]},
+                               3);
 }
 
 Value *tn_simplify_select_bool(Build *build, const Node *node) {
@@ -110,8 +110,8 @@ Value *tn_simplify_cast_cast(Build *build, const Node *node) {
     DType first = inner->in[0]->type.dtype;
     DType middle = inner->out[0]->type.dtype;
     DType last = node->out[0]->type.dtype;
-    bool saturates = !tn_dtype_is_float(first) && tn_dtype_is_float(middle) &&
-                     tn_dtype_is_int(last);
+    bool saturates =
+        !tn_dtype_is_float(first) && tn_dtype_is_float(middle) && tn_dtype_is_int(last);
     if (!holds_all(first, middle) || (saturates && !holds_all(first, last))) {
         return NULL;
     }

@@ -222,8 +222,8 @@ Value *tn_simplify_map_splat(Build *build, const Node *node) {
 
 /* Dtypes may differ: one operand of a select is the condition. */
 static bool same_dims(const Type *a, const Type *b) {
-    return a->rank == b->rank && (a->rank == 0 || memcmp(a->dims, b->dims,
-                                                         a->rank * sizeof *a->dims) == 0);
+    return a->rank == b->rank &&
+           (a->rank == 0 || memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0);
 }
 
 static bool same_expand(const Node *a, const Node *b) {

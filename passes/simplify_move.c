@@ -93,8 +93,7 @@ Value *tn_simplify_pad_pad(Build *build, const Node *node) {
         hi[i] = tn_dim_add(ctx, tn_node_attr(inner, TN_ATTR_hi)->dims[i],
                            tn_node_attr(node, TN_ATTR_hi)->dims[i]);
     }
-    Attr attrs[2] = {tn_attr_of_dims(TN_ATTR_lo, lo, rank),
-                     tn_attr_of_dims(TN_ATTR_hi, hi, rank)};
+    Attr attrs[2] = {tn_attr_of_dims(TN_ATTR_lo, lo, rank), tn_attr_of_dims(TN_ATTR_hi, hi, rank)};
     return tn_build_node(build, TN_OP_pad, (Value *[]){inner->in[0], node->in[1]}, 2, attrs, 2);
 }
 
@@ -170,8 +169,7 @@ static Value *join_slices(Build *build, const Value *a, const Value *b, uint32_t
     const int64_t *next_steps = tn_node_attr(second, TN_ATTR_steps)->ints;
     const Dim *dims[TN_MAX_RANK];
     for (uint32_t i = 0; i < a->type.rank; i++) {
-        const Dim *end =
-            tn_dim_add(ctx, starts[i], tn_dim_mulc(ctx, a->type.dims[i], steps[i]));
+        const Dim *end = tn_dim_add(ctx, starts[i], tn_dim_mulc(ctx, a->type.dims[i], steps[i]));
         dims[i] = a->type.dims[i];
         if (steps[i] != next_steps[i] || next[i] != (i == axis ? end : starts[i])) {
             return NULL;
@@ -215,8 +213,8 @@ static const Dim *taken_element(Ctx *ctx, int64_t at, const Dim *size) {
     if (at < 0) {
         element = tn_dim_add(ctx, size, element);
     }
-    bool exists = tn_dim_prove_le(ctx, tn_dim_const(ctx, 0), element) &&
-                  tn_dim_prove_lt(ctx, element, size);
+    bool exists =
+        tn_dim_prove_le(ctx, tn_dim_const(ctx, 0), element) && tn_dim_prove_lt(ctx, element, size);
     return exists ? element : NULL;
 }
 
@@ -242,8 +240,7 @@ Value *tn_simplify_gather_scalar(Build *build, const Node *node) {
         return NULL;
     }
     uint32_t axis = (uint32_t)tn_attr_int(node, TN_ATTR_axis);
-    const Dim *element =
-        taken_element(build->graph->ctx, at.i[0], node->in[0]->type.dims[axis]);
+    const Dim *element = taken_element(build->graph->ctx, at.i[0], node->in[0]->type.dims[axis]);
     const Type *to = &node->out[0]->type;
     return element == NULL
                ? NULL

@@ -204,7 +204,8 @@ static bool keeps_free_order(const Node *transpose, int64_t batch, const Attr *s
  * differ. */
 static Value *untransposed(Build *build, const Node *node, uint32_t side) {
     const Node *transpose = tn_def_of(node->in[side], TN_OP_transpose);
-    const Attr *summed = tn_node_attr(node, side == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+    const Attr *summed =
+        tn_node_attr(node, side == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
     int64_t batch = tn_attr_int(node, TN_ATTR_batch);
     if (transpose == NULL || !keeps_free_order(transpose, batch, summed)) {
         return NULL;

@@ -232,8 +232,7 @@ static bool adds_ones(const Type *narrow, const Type *wide, int64_t *place) {
 Value *tn_simplify_transpose_reshape(Build *build, const Node *node) {
     const Node *reshape = tn_def_of(node->in[0], TN_OP_reshape);
     int64_t place[TN_MAX_RANK];
-    if (reshape == NULL ||
-        !adds_ones(&reshape->in[0]->type, &reshape->out[0]->type, place)) {
+    if (reshape == NULL || !adds_ones(&reshape->in[0]->type, &reshape->out[0]->type, place)) {
         return NULL;
     }
     const Attr *outer = tn_node_attr(node, TN_ATTR_perm);
@@ -280,8 +279,8 @@ Value *tn_simplify_expand_ones(Build *build, const Node *node) {
         return NULL;
     }
     const Type *to = &node->out[0]->type;
-    return tn_build_expand(build, tn_build_reshape(build, node->in[0], n, dims), to->rank,
-                           to->dims, kept);
+    return tn_build_expand(build, tn_build_reshape(build, node->in[0], n, dims), to->rank, to->dims,
+                           kept);
 }
 
 Value *tn_simplify_expand_view(Build *build, const Node *node) {

@@ -127,7 +127,7 @@ static void run_case(Ctx *ctx, const Case *test, StrView input, StrBuf *out) {
 
 static void test_case(void **state) {
     const Case *test = *state;
-    size_t size;
+    size_t size = 0;
     char *text = read_file(test->path, &size);
     assert_non_null(text);
     char *separator = strstr(text, "\n----\n");
@@ -201,9 +201,8 @@ static void add_case(Cases *cases, const char *pass, const char *file) {
     char path[512];
     snprintf(path, sizeof path, ROOT "/%s/%s", pass, file);
     *test = (Case){.path = strdup(path), .pass = strdup(pass)};
-    add_test(cases, (struct CMUnitTest){.name = test->path,
-                                        .test_func = test_case,
-                                        .initial_state = test});
+    add_test(cases, (struct CMUnitTest){
+                        .name = test->path, .test_func = test_case, .initial_state = test});
 }
 
 static void add_folder(Cases *cases, const char *pass) {

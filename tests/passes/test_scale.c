@@ -135,8 +135,8 @@ static void test_constants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_maps),           cmocka_unit_test(test_views),
-        cmocka_unit_test(test_equal_nodes),    cmocka_unit_test(test_nested_concats),
+        cmocka_unit_test(test_maps),        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_equal_nodes), cmocka_unit_test(test_nested_concats),
         cmocka_unit_test(test_constants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,15 +132,14 @@ static const char *check_level(const Trial *trial, const char *level, const char
     assert_non_null(compiler);
     tn_graph *graph = NULL;
     tn_model *model = NULL;
-    bool ok = tn_compiler_set(compiler, "opt", level) &&
-              tn_compiler_set(compiler, "march", march) &&
-              tn_compiler_set(compiler, "verify-each", "1") &&
-              tn_graph_parse(compiler, trial->text, strlen(trial->text), "random.tn", &graph) ==
-                  TN_OK &&
-              tn_compile_jit(compiler, graph, &model) == TN_OK;
-    const char *wrong = ok ? check_runs(trial, model)
-                           : tn_arena_printf(trial->arena, "does not compile: %s",
-                                             tn_compiler_messages(compiler));
+    bool ok =
+        tn_compiler_set(compiler, "opt", level) && tn_compiler_set(compiler, "march", march) &&
+        tn_compiler_set(compiler, "verify-each", "1") &&
+        tn_graph_parse(compiler, trial->text, strlen(trial->text), "random.tn", &graph) == TN_OK &&
+        tn_compile_jit(compiler, graph, &model) == TN_OK;
+    const char *wrong =
+        ok ? check_runs(trial, model)
+           : tn_arena_printf(trial->arena, "does not compile: %s", tn_compiler_messages(compiler));
     if (model != NULL) {
         tn_model_close(model);
     }

@@ -23,7 +23,7 @@ bool gen_eval(Graph *graph, const RefTensor *inputs, Arena *arena, GenOutputs *o
 
 /* ---- comparison ---- */
 
-enum { SENSITIVITY = 64 };
+static const double sensitivity_factor = 64;
 
 static double tolerance_of(const RefTensor *exact, const RefTensor *rounded, double relative) {
     double most = 0;
@@ -34,7 +34,7 @@ static double tolerance_of(const RefTensor *exact, const RefTensor *rounded, dou
             sensitive = fmax(sensitive, fabs(exact->f[i] - rounded->f[i]));
         }
     }
-    return relative * most + SENSITIVITY * sensitive;
+    return relative * most + sensitivity_factor * sensitive;
 }
 
 static bool same_float(double a, double b, double tolerance) {

@@ -144,7 +144,7 @@ Value *gen_value(Gen *gen, GenWants *wants) {
 /* ---- nodes ---- */
 
 /* Larger floats lose their small differences; there are better graphs to try. */
-enum { MAG_MAX = 100000 };
+static const double mag_max = 1e5;
 
 Value *gen_node(Gen *gen, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                 uint32_t n_attrs, GenInfo info) {
@@ -158,7 +158,7 @@ Value *gen_node(Gen *gen, Op op, Value *const *in, uint32_t n_in, const Attr *at
         return NULL;
     }
     Value *value = node->out[0];
-    bool too_wild = gen_is_float(value) && !(info.mag <= MAG_MAX);
+    bool too_wild = gen_is_float(value) && !(info.mag <= mag_max);
     if (gen_count(gen, &value->type) > GEN_COUNT_MAX || value->type.rank > GEN_RANK_MAX ||
         too_wild) {
         tn_node_remove(gen->graph, node);
@@ -221,8 +221,8 @@ static Value *add_const(Gen *gen, const RefTensor *tensor, GenInfo info) {
     size_t size = (size_t)tensor->count * tn_dtype_bytes(tensor->dtype);
     void *bytes = tn_arena_alloc(&gen->ctx->arena, size + 1, 64);
     tn_ref_to_bytes(tensor, bytes);
-    Value *value = tn_const_new(gen->graph, tn_type_make(tensor->dtype, tensor->rank, dims), bytes,
-                                NULL);
+    Value *value =
+        tn_const_new(gen->graph, tn_type_make(tensor->dtype, tensor->rank, dims), bytes, NULL);
     if (value != NULL) {
         record(gen, value, info);
     }
@@ -268,9 +268,8 @@ Value *gen_expand(Gen *gen, Value *x, uint32_t rank, const Dim *const *dims, con
     if (x == NULL) {
         return NULL;
     }
-    Attr attrs[2] = {
-        {.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = rank, .dims = dims},
-        {.name = TN_ATTR_axes, .kind = ATTR_INTS, .n = x->type.rank, .ints = axes}};
+    Attr attrs[2] = {{.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = rank, .dims = dims},
+                     {.name = TN_ATTR_axes, .kind = ATTR_INTS, .n = x->type.rank, .ints = axes}};
     return gen_node(gen, TN_OP_expand, &x, 1, attrs, 2, gen_info(gen, x));
 }
 
@@ -419,14 +418,14 @@ typedef struct Choice {
 } Choice;
 
 static const Choice choices[] = {
-    {gen_step_smooth, 12},    {gen_step_arithmetic, 14}, {gen_step_exact, 5},
-    {gen_step_compare, 5},    {gen_step_logic, 4},       {gen_step_select, 5},
-    {gen_step_cast, 6},       {gen_step_reshape, 7},     {gen_step_transpose, 6},
-    {gen_step_expand, 5},     {gen_step_slice, 7},       {gen_step_pad, 5},
-    {gen_step_concat, 5},     {gen_step_gather, 6},      {gen_step_source, 3},
-    {gen_step_copy, 1},       {gen_step_reduce, 8},      {gen_step_arg, 3},
-    {gen_step_softmax, 4},    {gen_step_norm, 4},        {gen_step_contract, 9},
-    {gen_step_conv, 9},       {gen_step_pool, 5}};
+    {gen_step_smooth, 12}, {gen_step_arithmetic, 14}, {gen_step_exact, 5},
+    {gen_step_compare, 5}, {gen_step_logic, 4},       {gen_step_select, 5},
+    {gen_step_cast, 6},    {gen_step_reshape, 7},     {gen_step_transpose, 6},
+    {gen_step_expand, 5},  {gen_step_slice, 7},       {gen_step_pad, 5},
+    {gen_step_concat, 5},  {gen_step_gather, 6},      {gen_step_source, 3},
+    {gen_step_copy, 1},    {gen_step_reduce, 8},      {gen_step_arg, 3},
+    {gen_step_softmax, 4}, {gen_step_norm, 4},        {gen_step_contract, 9},
+    {gen_step_conv, 9},    {gen_step_pool, 5}};
 
 static void take_step(Gen *gen) {
     int total = 0;

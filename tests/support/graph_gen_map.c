@@ -27,8 +27,9 @@ static Value *power(Gen *gen, Value *x) {
     }
     double mag = fmax(pow(gen_info(gen, base).mag + 1, fabs(to)), 2);
     base = whole ? base : gen_positive(gen, base);
-    return base == NULL ? NULL
-                        : gen_map2(gen, TN_OP_pow, base, gen_number_like(gen, base, to), rounded(mag));
+    return base == NULL
+               ? NULL
+               : gen_map2(gen, TN_OP_pow, base, gen_number_like(gen, base, to), rounded(mag));
 }
 
 Value *gen_step_smooth(Gen *gen) {
@@ -44,8 +45,7 @@ Value *gen_step_smooth(Gen *gen) {
         return power(gen, x);
     case 2:
         x = gen_tamed(gen, x, 6);
-        return x == NULL ? NULL
-                         : gen_map1(gen, TN_OP_exp, x, rounded(exp(gen_info(gen, x).mag)));
+        return x == NULL ? NULL : gen_map1(gen, TN_OP_exp, x, rounded(exp(gen_info(gen, x).mag)));
     case 3: {
         Value *size = gen_map1(gen, TN_OP_abs, x, gen_info(gen, x));
         return size == NULL ? NULL
@@ -75,8 +75,8 @@ static Value *divide(Gen *gen, Value *a, Value *b) {
         return gen_map2(gen, TN_OP_div, a, b, info);
     }
     if (gen_chance(gen, 30)) {
-        return gen_map2(gen, TN_OP_div, a, gen_number_like(gen, a, GEN_PICK(gen, ((double[]){
-                                                                       1, 2, 4, 3, -8, 0.5}))),
+        return gen_map2(gen, TN_OP_div, a,
+                        gen_number_like(gen, a, GEN_PICK(gen, ((double[]){1, 2, 4, 3, -8, 0.5}))),
                         rounded(info.mag * 2));
     }
     Value *divisor = gen_positive(gen, b);
@@ -104,9 +104,11 @@ Value *gen_step_arithmetic(Gen *gen) {
     switch (gen_int(gen, 0, 8)) {
     case 0:
     case 1:
-        return gen_map2(gen, TN_OP_add, a, b, both(ia, ib, ia.mag + ib.mag, more(ia.frac, ib.frac)));
+        return gen_map2(gen, TN_OP_add, a, b,
+                        both(ia, ib, ia.mag + ib.mag, more(ia.frac, ib.frac)));
     case 2:
-        return gen_map2(gen, TN_OP_sub, a, b, both(ia, ib, ia.mag + ib.mag, more(ia.frac, ib.frac)));
+        return gen_map2(gen, TN_OP_sub, a, b,
+                        both(ia, ib, ia.mag + ib.mag, more(ia.frac, ib.frac)));
     case 3:
     case 4:
         return gen_map2(gen, TN_OP_mul, a, b, both(ia, ib, ia.mag * ib.mag, ia.frac + ib.frac));
@@ -191,9 +193,8 @@ static Value *condition_for(Gen *gen, Value *like) {
         return gen_map2(gen, TN_OP_lt, like, gen_number_like(gen, like, 1), (GenInfo){1, 0});
     }
     Value *scalar = gen_const(gen, TN_BOOL, 0, NULL);
-    return like->type.rank == 0
-               ? scalar
-               : gen_expand(gen, scalar, like->type.rank, like->type.dims, NULL);
+    return like->type.rank == 0 ? scalar
+                                : gen_expand(gen, scalar, like->type.rank, like->type.dims, NULL);
 }
 
 Value *gen_step_select(Gen *gen) {

@@ -73,8 +73,8 @@ Value *gen_step_reshape(Gen *gen) {
     uint32_t rank;
     switch (gen_int(gen, 0, 3)) {
     case 0:
-        rank = x->type.rank < 2 ? change_ones(gen, &x->type, dims)
-                                : merge_dims(gen, &x->type, dims);
+        rank =
+            x->type.rank < 2 ? change_ones(gen, &x->type, dims) : merge_dims(gen, &x->type, dims);
         break;
     case 1:
         rank = split_dim(gen, &x->type, dims);
@@ -336,8 +336,8 @@ Value *gen_step_gather(Gen *gen) {
         return NULL;
     }
     int64_t batch = 0;
-    while (batch < axis && batch < at->type.rank &&
-           x->type.dims[batch] == at->type.dims[batch] && gen_chance(gen, 70)) {
+    while (batch < axis && batch < at->type.rank && x->type.dims[batch] == at->type.dims[batch] &&
+           gen_chance(gen, 70)) {
         batch++;
     }
     Attr attrs[2] = {int_attr(TN_ATTR_axis, axis), int_attr(TN_ATTR_batch, batch)};
@@ -352,10 +352,9 @@ static Value *dim_vector(Gen *gen) {
     for (uint32_t i = 0; i < n; i++) {
         values[i] = tn_dim_addc(gen->ctx, gen_any_dim(gen), gen_int(gen, -2, 2));
     }
-    Attr attrs[2] = {{.name = TN_ATTR_to,
-                      .kind = ATTR_DTYPE,
-                      .dtype = gen_chance(gen, 50) ? TN_I64 : TN_I32},
-                     dims_attr(TN_ATTR_values, n, values)};
+    Attr attrs[2] = {
+        {.name = TN_ATTR_to, .kind = ATTR_DTYPE, .dtype = gen_chance(gen, 50) ? TN_I64 : TN_I32},
+        dims_attr(TN_ATTR_values, n, values)};
     return gen_node(gen, TN_OP_dimvec, NULL, 0, attrs, 2, (GenInfo){64, 0});
 }
 

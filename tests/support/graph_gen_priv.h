@@ -31,7 +31,8 @@ enum { GEN_COUNT_MAX = 6000, GEN_WORK_MAX = 400000, GEN_RANK_MAX = 5, GEN_SYMBOL
 /* Uniform in lo..hi. */
 int64_t gen_int(Gen *gen, int64_t lo, int64_t hi);
 bool gen_chance(Gen *gen, int percent);
-#define GEN_PICK(gen, list) ((list)[gen_int((gen), 0, (int64_t)(sizeof(list) / sizeof *(list)) - 1)])
+#define GEN_PICK(gen, list)                                                                        \
+    ((list)[gen_int((gen), 0, (int64_t)(sizeof(list) / sizeof *(list)) - 1)])
 
 /* Size of a dim with every symbol at its greatest, and elements of a type likewise. */
 int64_t gen_size(Gen *gen, const Dim *dim);

@@ -35,8 +35,8 @@ static Value *reduce(Gen *gen, Op op, Value *x, uint32_t n, const int64_t *axes)
 }
 
 Value *gen_step_reduce(Gen *gen) {
-    static const Op ops[] = {TN_OP_reduce_sum, TN_OP_reduce_sum, TN_OP_reduce_max,
-                             TN_OP_reduce_min, TN_OP_reduce_prod};
+    static const Op ops[] = {TN_OP_reduce_sum, TN_OP_reduce_sum, TN_OP_reduce_max, TN_OP_reduce_min,
+                             TN_OP_reduce_prod};
     Value *x = gen_value(gen, gen_wants_number);
     if (x == NULL || x->type.rank == 0) {
         return NULL;
@@ -129,17 +129,17 @@ Value *gen_step_norm(Gen *gen) {
     }
     double mag = 2 * gen_info(gen, x).mag;
     Value *centred = gen_map2(gen, TN_OP_sub, x, mean, (GenInfo){mag, -1});
-    Value *square =
-        centred == NULL
-            ? NULL
-            : gen_map2(gen, TN_OP_mul, centred, centred, (GenInfo){mag * mag, -1});
+    Value *square = centred == NULL
+                        ? NULL
+                        : gen_map2(gen, TN_OP_mul, centred, centred, (GenInfo){mag * mag, -1});
     Value *variance = square == NULL ? NULL : mean_of(gen, square, axis);
     if (variance == NULL) {
         return NULL;
     }
     Value *one = gen_number_like(gen, variance, 1);
     variance = gen_map2(gen, TN_OP_add, variance, one, (GenInfo){mag * mag + 1, -1});
-    Value *root = variance == NULL ? NULL : gen_map1(gen, TN_OP_sqrt, variance, (GenInfo){mag + 1, -1});
+    Value *root =
+        variance == NULL ? NULL : gen_map1(gen, TN_OP_sqrt, variance, (GenInfo){mag + 1, -1});
     Value *normal =
         root == NULL ? NULL : gen_map2(gen, TN_OP_div, centred, root, (GenInfo){mag, -1});
     return normal == NULL || gen_chance(gen, 30)
@@ -228,8 +228,8 @@ static Value *right_operand(Gen *gen, const Value *lhs, int64_t batch, const Dim
     bool constant = gen_chance(gen, 40);
     for (size_t i = gen->values.len; i-- > 0 && !constant && gen_chance(gen, 85);) {
         Value *value = gen->values.data[i];
-        bool fits = value->type.dtype == lhs->type.dtype && value->type.rank > batch &&
-                    gen_chance(gen, 50);
+        bool fits =
+            value->type.dtype == lhs->type.dtype && value->type.rank > batch && gen_chance(gen, 50);
         for (int64_t d = 0; d < batch && fits; d++) {
             fits = value->type.dims[d] == lhs->type.dims[d];
         }
@@ -322,8 +322,7 @@ Value *gen_step_conv(Gen *gen) {
         terms *= dims[i];
     }
     Value *weights = gen_const(gen, x->type.dtype, x->type.rank, dims);
-    if (weights == NULL ||
-        gen_count(gen, &x->type) / channels * dims[0] * terms > GEN_WORK_MAX) {
+    if (weights == NULL || gen_count(gen, &x->type) / channels * dims[0] * terms > GEN_WORK_MAX) {
         return NULL;
     }
     ConvLists lists;
@@ -353,8 +352,8 @@ Value *gen_step_pool(Gen *gen) {
     conv_lists(gen, rank, &lists);
     double terms = 1;
     for (uint32_t i = 0; i < rank; i++) {
-        bool whole = tn_dim_is_const(x->type.dims[i]) && gen_chance(gen, 15) &&
-                     x->type.dims[i]->value > 0;
+        bool whole =
+            tn_dim_is_const(x->type.dims[i]) && gen_chance(gen, 15) && x->type.dims[i]->value > 0;
         bool slides = i + 2 >= rank && gen_chance(gen, 80);
         window[i] = whole ? x->type.dims[i]->value : slides ? gen_int(gen, 1, 3) : 1;
         lists.lo[i] = slides && !whole ? lists.lo[i] % window[i] : 0;
@@ -370,10 +369,9 @@ Value *gen_step_pool(Gen *gen) {
     } else if (op == TN_OP_pool_argmax) {
         info = (GenInfo){GEN_COUNT_MAX, 0};
     }
-    Attr attrs[5] = {ints_attr(TN_ATTR_window, rank, window),
-                     ints_attr(TN_ATTR_strides, rank, lists.strides),
-                     ints_attr(TN_ATTR_pads_lo, rank, lists.lo),
-                     ints_attr(TN_ATTR_pads_hi, rank, lists.hi),
-                     ints_attr(TN_ATTR_dilations, rank, lists.dilations)};
+    Attr attrs[5] = {
+        ints_attr(TN_ATTR_window, rank, window), ints_attr(TN_ATTR_strides, rank, lists.strides),
+        ints_attr(TN_ATTR_pads_lo, rank, lists.lo), ints_attr(TN_ATTR_pads_hi, rank, lists.hi),
+        ints_attr(TN_ATTR_dilations, rank, lists.dilations)};
     return gen_node(gen, op, &x, 1, attrs, 5, info);
 }
