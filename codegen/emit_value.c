@@ -56,11 +56,11 @@ Val tn_val_spread(Emit *e, Val value, int32_t lanes) {
     if (value.type.lanes == lanes) {
         return value;
     }
-    VType type = tn_vtype(value.type.dtype, lanes);
-    const char *minus = value.type.dtype == TN_BOOL ? "(int8_t)-" : "";
-    value.text = tn_emit_text(e, "%s(%s%s)", tn_prelude_fn(e->prelude, "all", type), minus,
-                              value.text);
-    value.type = type;
+    bool mask = value.type.dtype == TN_BOOL;
+    VType number = tn_vtype(mask ? TN_I8 : value.type.dtype, lanes);
+    value.text = tn_emit_text(e, "%s(%s%s)", tn_prelude_fn(e->prelude, "all", number),
+                              mask ? "(int8_t)-" : "", value.text);
+    value.type = tn_vtype(value.type.dtype, lanes);
     return value;
 }
 

@@ -150,12 +150,9 @@ static const char *skip_space(const char *at) {
     return at;
 }
 
-/* Braces of an initialiser stay on their line. */
+/* A block's brace stands after a space, an initialiser's does not; that stays on its line. */
 static bool opens_block(const char *text, const char *at) {
-    while (at > text && at[-1] == ' ') {
-        at--;
-    }
-    return at > text && at[-1] == ')' && !(at - text > 2 && (at[-2] == 'T' || at[-2] == 'I'));
+    return at - text > 1 && at[-1] == ' ' && (at[-2] == ')' || at[-2] == 'e');
 }
 
 void tn_prelude_pretty(StrBuf *out, const char *text) {
