@@ -491,6 +491,14 @@ void tn_stmt_rewrite(Kernel *kernel, Stmt *stmt, ExprRewriteFn *fn, void *arg) {
 
 typedef TN_VEC(const Dim *) DimVec;
 
+/* `extent`, known not to exceed the lanes of an UNROLL or VECTOR loop, in a form that shows it. */
+static const Dim *clip(Ctx *ctx, const Stmt *loop, const Dim *extent) {
+    bool limited = loop->loop == LOOP_UNROLL || loop->loop == LOOP_VECTOR;
+    return limited && extent->hi > loop->lanes
+               ? tn_dim_min(ctx, extent, tn_dim_const(ctx, loop->lanes))
+               : extent;
+}
+
 /* Replaces extents too. A loop whose extent changes gets a fresh variable over the new
  * range, added to the substitution, so bodies are simplified under the range they run. */
 static void renew_loops(Kernel *kernel, Stmt *stmt, DimVec *from, DimVec *to, bool always) {
@@ -501,6 +509,7 @@ static void renew_loops(Kernel *kernel, Stmt *stmt, DimVec *from, DimVec *to, bo
         }
         const Dim *extent =
             tn_dim_subst(kernel->ctx, stmt->extent, from->data, to->data, from->len);
+        extent = clip(kernel->ctx, stmt, extent);
         if (always || extent != stmt->extent) {
             const Dim *var =
                 tn_kernel_loop_var(kernel, tn_dim_symbol_of(kernel->ctx, stmt->var)->name, extent);

@@ -190,7 +190,9 @@ static const Stmt *vector_around(const Verify *verify) {
 static void check_kind(Verify *verify, const Stmt *stmt, const char *name) {
     const Stmt *vector = vector_around(verify);
     bool limited = stmt->loop == LOOP_UNROLL || stmt->loop == LOOP_VECTOR;
-    if (limited && (stmt->lanes < 1 || stmt->extent->hi > stmt->lanes)) {
+    const Dim *lanes = tn_dim_const(verify->kernel->ctx, stmt->lanes);
+    if (limited &&
+        (stmt->lanes < 1 || !tn_dim_prove_le(verify->kernel->ctx, stmt->extent, lanes))) {
         complain(verify, "may run more often than it has lanes", name);
     }
     if (stmt->loop == LOOP_PARTITION && verify->open.len > 0) {
@@ -241,7 +243,8 @@ static bool defines_other(void *arg, Stmt *stmt) {
 /* Lanes may not share what they assign: indexed by the lane or defined in the body. */
 static void check_lanes(Verify *verify, const Stmt *stmt) {
     const Stmt *vector = vector_around(verify);
-    if (vector == NULL || stmt->kind == STMT_STORE) {
+    /* A loop that runs once shares nothing, and its variable may have become 0. */
+    if (vector == NULL || stmt->kind == STMT_STORE || vector->var->hi == 0) {
         return;
     }
     for (int d = 0; d < stmt->n_index; d++) {

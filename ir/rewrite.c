@@ -133,7 +133,6 @@ static Stmt *copy_body(Kernel *kernel, const Stmt *loop) {
 static Stmt *copy_behind(Kernel *kernel, Stmt *loop, const Dim *start, const Dim *extent) {
     Stmt *copy = tn_stmt_for(kernel, loop_name(kernel, loop), extent);
     copy->loop = loop->loop;
-    copy->lanes = loop->lanes;
     copy->body = copy_body(kernel, loop);
     const Dim *value = tn_dim_add(kernel->ctx, start, copy->var);
     tn_stmt_subst(kernel, copy->body, &loop->var, &value, 1);
@@ -198,7 +197,7 @@ Stmt *tn_loop_split(Kernel *kernel, Stmt *loop, int64_t factor, SplitTail tail, 
 Stmt *tn_loop_cut(Kernel *kernel, Stmt *loop, const Dim *at) {
     Ctx *ctx = kernel->ctx;
     const Dim *zero = tn_dim_const(ctx, 0);
-    if (tn_dim_uses(at, loop->var)) {
+    if (tn_dim_uses(at, loop->var) || is_limited(loop)) {
         return NULL;
     }
     ArenaMark mark = tn_arena_mark(&ctx->scratch);
@@ -386,7 +385,8 @@ bool tn_loop_independent(Kernel *kernel, const Stmt *loop) {
 }
 
 bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes) {
-    if (loop->loop != LOOP_SERIAL || lanes < 1 || lanes > LANES_MAX || loop->extent->hi > lanes ||
+    if (loop->loop != LOOP_SERIAL || lanes < 1 || lanes > LANES_MAX ||
+        !tn_dim_prove_le(kernel->ctx, loop->extent, tn_dim_const(kernel->ctx, lanes)) ||
         tn_dep_in_vector(kernel, loop) ||
         !tn_stmt_visit(loop->body, vectorizes, (void *)(uintptr_t)loop->var) ||
         !tn_loop_independent(kernel, loop)) {

@@ -30,7 +30,8 @@ typedef enum SplitTail {
  * (the outer is `loop` itself, kept in place). With PEEL `*tail` (may be NULL) receives the
  * remainder's loop, extent E - floor(E/f)*f, or NULL when that is proved zero. */
 Stmt *tn_loop_split(Kernel *kernel, Stmt *loop, int64_t factor, SplitTail tail, Stmt **rest);
-/* Splits the range: [0, at) stays in `loop`, [at, extent) becomes a copy behind it, returned. */
+/* Splits the range: [0, at) stays in `loop`, [at, extent) becomes a copy behind it, returned.
+ * Neither split nor cut takes an UNROLL or VECTOR loop. */
 Stmt *tn_loop_cut(Kernel *kernel, Stmt *loop, const Dim *at);
 /* Swaps `loop` with the single loop that is its whole body. Legal when the inner extent does
  * not use loop's variable and iterations commute (no temp or buffer dependence carried

@@ -51,6 +51,12 @@ static int64_t temp_count(const Temp *temp) {
     return count;
 }
 
+/* The most iterations a loop can have, as far as is known. */
+static int64_t most_iterations(const Stmt *loop) {
+    bool limited = loop->loop == LOOP_UNROLL || loop->loop == LOOP_VECTOR;
+    return limited && loop->lanes < loop->extent->hi ? loop->lanes : loop->extent->hi;
+}
+
 static bool can_expand(const Temp *temp, int64_t extent) {
     return temp->rank < TN_TEMP_RANK && extent >= 1 && extent <= TN_TEMP_MAX / temp_count(temp);
 }
@@ -95,7 +101,7 @@ static bool settle(Kernel *kernel, const Stmt *loop, const DepVec *all, uint32_t
     if (private_to_parts(kernel, loop, all, split, access)) {
         return true;
     }
-    if (access->temp == NULL || !can_expand(access->temp, loop->extent->hi) ||
+    if (access->temp == NULL || !can_expand(access->temp, most_iterations(loop)) ||
         !tn_dep_private(kernel, loop, all, access->object)) {
         return false;
     }
@@ -126,7 +132,7 @@ static bool can_part(Kernel *kernel, const Stmt *loop, uint32_t split, TempVec *
 
 static Stmt *part(Kernel *kernel, Stmt *loop, Stmt *last, const TempVec *crossing) {
     for (size_t i = 0; i < crossing->len; i++) {
-        expand_temp(kernel, loop->body, crossing->data[i], loop->var, loop->extent->hi);
+        expand_temp(kernel, loop->body, crossing->data[i], loop->var, most_iterations(loop));
     }
     const char *name = tn_dim_symbol_of(kernel->ctx, loop->var)->name;
     Stmt *copy = tn_stmt_for(kernel, name, loop->extent);
