@@ -41,9 +41,12 @@ DType tn_onnx_dtype(Ctx *ctx, int64_t data_type, Loc loc, const char *what) {
     if (native && (tn_dtype_is_float(dtype) || tn_dtype_is_int(dtype) || dtype == TN_BOOL)) {
         return dtype;
     }
-    tn_status status = data_type == 0 ? TN_BAD_INPUT : TN_UNSUPPORTED;
-    tn_diag(&ctx->diags, status, loc, "%s has element type %s, which is not supported", what,
-            tn_onnx_type_text(ctx, data_type));
+    if (data_type == 0) {
+        tn_diag(&ctx->diags, TN_BAD_INPUT, loc, "%s has no element type", what);
+    } else {
+        tn_diag(&ctx->diags, TN_UNSUPPORTED, loc, "%s has element type %s, which is not supported",
+                what, tn_onnx_type_text(ctx, data_type));
+    }
     return TN_DT_NONE;
 }
 
