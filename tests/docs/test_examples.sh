@@ -1,0 +1,43 @@
+#!/bin/bash
+# The examples in README.md and docs/text-format.md do what the text says.
+set -euo pipefail
+build=$(realpath "${TENON_BUILD_DIR:?set it to a build directory}")
+for program in bin/tenon examples/run_so; do
+    if [ ! -x "$build/$program" ]; then
+        echo "skipped: $build/$program is not built"
+        exit 77
+    fi
+done
+root=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+ln -s "$build" build
+ln -s "$root/examples" examples
+
+echo "README.md: the example"
+sed -n 's/^    \$ \(build\/.*\)/\1/p' "$root/README.md" >commands
+[ "$(wc -l <commands)" -ge 4 ] || { echo "the example has gone"; exit 1; }
+while read -r command; do
+    echo "\$ $command"
+    bash -c "$command" </dev/null
+done <commands
+
+# block N: the N-th indented block of docs/text-format.md that starts with "graph @mlp" or a
+# comment before it.
+block() {
+    awk -v want="$1" '
+        /^    (#|graph @mlp)/ && !inside { inside = 1; n++ }
+        !/^    / { inside = 0 }
+        inside && n == want { print substr($0, 5) }' "$root/docs/text-format.md"
+}
+
+echo "docs/text-format.md: the first graph prints as the second"
+block 1 >written.tn
+block 2 >expected.tn
+[ -s expected.tn ] || { echo "the examples have gone"; exit 1; }
+build/bin/tenon compile written.tn --emit=graph --stop-after=infer -o printed.tn
+diff -u expected.tn printed.tn
+build/bin/tenon compile expected.tn --emit=graph --stop-after=infer -o again.tn
+diff -u printed.tn again.tn
+build/bin/tenon verify written.tn --sizes N=0,1,5
