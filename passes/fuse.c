@@ -20,11 +20,31 @@ static void make_value_space(Fuse *fuse, const Node *node, Space space) {
     }
 }
 
-static void group_add(Fuse *fuse, Group *group, Node *node, Space space, uint32_t place) {
+static const Dim *const *keep_index(Fuse *fuse, const Dim *const *index) {
+    return tn_arena_copy(fuse->arena, index, TN_MAX_RANK * sizeof *index);
+}
+
+static void group_add(Fuse *fuse, Group *group, Node *node, Space space, const Dim *const *at) {
     node->group = group->id;
     tn_vec_push(fuse->arena, &group->nodes, node);
     make_value_space(fuse, node, space);
-    fuse->place[node->out[0]->id] = place;
+    fuse->at[node->out[0]->id] = at;
+}
+
+/* Variables over the root dims, and over the full dims of a row group: those that stay are the
+ * root's. */
+static void make_vars(Fuse *fuse, Group *group) {
+    Ctx *ctx = fuse->ctx;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->rank; i++) {
+        group->vars[i] = tn_dim_is(group->dims[i], 1) ? tn_dim_const(ctx, 0)
+                                                      : tn_dim_loop_var(ctx, "p", group->dims[i]);
+    }
+    for (uint32_t i = 0; group->rows && i < group->full_rank; i++) {
+        group->full_vars[i] = !group->reduced[i]               ? group->vars[kept++]
+                              : tn_dim_is(group->full[i], 1) ? tn_dim_const(ctx, 0)
+                                                             : tn_dim_loop_var(ctx, "q", group->full[i]);
+    }
 }
 
 static Group *group_new(Fuse *fuse, Node *node) {
@@ -32,8 +52,9 @@ static Group *group_new(Fuse *fuse, Node *node) {
     group->id = (int32_t)fuse->groups.len;
     tn_vec_push(fuse->arena, &fuse->groups, group);
     tn_vec_push(fuse->arena, &fuse->stamps, 0);
-    group_add(fuse, group, node, SPACE_ROOT, 0);
+    group_add(fuse, group, node, SPACE_ROOT, group->vars);
     tn_group_describe(group);
+    make_vars(fuse, group);
     return group;
 }
 
@@ -55,27 +76,28 @@ static Group *group_of(Fuse *fuse, const Value *value) {
                                                        : fuse->groups.data[value->def->group];
 }
 
-/* Whether `value`, read at the full index of the row group, reads `base` at the root index. */
-static bool reads_row(Fuse *fuse, const Group *group, const Value *value, const Value *base) {
-    Ctx *ctx = fuse->ctx;
-    const Dim *vars[TN_MAX_RANK], *at[TN_MAX_RANK];
-    for (uint32_t i = 0; i < group->full_rank; i++) {
-        vars[i] = tn_dim_loop_var(ctx, "p", group->full[i]);
-    }
-    if (tn_view_base(ctx, value, vars, at) != base) {
-        return false;
-    }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < group->full_rank; i++) {
-        bool one = tn_dim_is(group->full[i], 1);
-        if (!group->reduced[i]) {
-            if (kept >= base->type.rank || (at[kept] != vars[i] && !(one && tn_dim_is(at[kept], 0)))) {
-                return false;
-            }
-            kept++;
+/* Whether `value`, read at the full index of the row group, reads `base` at the index `at`. */
+static bool reads_row(Fuse *fuse, const Group *group, const Value *value, const Value *base,
+                      const Dim *const *at) {
+    const Dim *found[TN_MAX_RANK];
+    return tn_view_base(fuse->ctx, value, group->full_vars, found) == base &&
+           tn_dims_equal(base->type.rank, found, base->type.rank, at);
+}
+
+/* An index over `from`'s variables in terms of `into`'s; both row groups over the same rows. */
+static void translate(Fuse *fuse, const Group *into, const Group *from, uint32_t rank,
+                      const Dim *const *at, const Dim **out) {
+    const Dim *old[TN_MAX_RANK], *fresh[TN_MAX_RANK];
+    size_t n = 0;
+    for (uint32_t i = 0; i < from->full_rank; i++) {
+        if (!tn_dim_is_const(from->full_vars[i])) {
+            old[n] = from->full_vars[i];
+            fresh[n++] = into->full_vars[i];
         }
     }
-    return kept == base->type.rank;
+    for (uint32_t i = 0; i < rank; i++) {
+        out[i] = tn_dim_subst(fuse->ctx, at[i], old, fresh, n);
+    }
 }
 
 /* Whether the value read at `slot` would have a known index were its group part of `group`. */
@@ -85,8 +107,16 @@ static bool edge_can_close(Fuse *fuse, const Group *group, const Node *node, uin
     const Value *base = view_root(node->in[slot], &bijective, &n_views);
     bool formula = tn_node_class(node) == OPC_MAP;
     bool sum = tn_node_class(node) == OPC_REDUCE && !tn_node_has(node, TRAIT_WINDOWED);
-    return n_views == 0 ? formula || sum
-                        : formula && group->rows && reads_row(fuse, group, node->in[slot], base);
+    if (n_views == 0) {
+        return formula || sum;
+    }
+    const Group *from = group_of(fuse, base);
+    const Dim *at[TN_MAX_RANK];
+    if (!formula || !group->rows || !from->rows || !tn_group_same_rows(group, from->anchor)) {
+        return false;
+    }
+    translate(fuse, group, from, base->type.rank, fuse->at[base->id], at);
+    return reads_row(fuse, group, node->in[slot], base, at);
 }
 
 /* Whether `group` is, or reads (through other groups) from, `target`; with `closing` edges that
@@ -122,10 +152,21 @@ static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool cl
     return false;
 }
 
-/* The space `node` would have in `group` given operand `slot`, and its place there; SPACE_NONE
+/* Where a member's element goes through the bijective transparent views up to `value`. */
+static void forward_index(Fuse *fuse, const Value *value, const Value *base, const Dim **out) {
+    if (value == base) {
+        memcpy(out, fuse->at[base->id], TN_MAX_RANK * sizeof *out);
+        return;
+    }
+    const Dim *before[TN_MAX_RANK] = {0};
+    forward_index(fuse, value->def->in[0], base, before);
+    tn_view_forward(fuse->ctx, value->def, before, out);
+}
+
+/* The space `node` would have in `group` given operand `slot`, and its index there; SPACE_NONE
  * when it does not read the group, SPACE_BAD when it does at an index the group does not have. */
 static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uint32_t slot,
-                           uint32_t *place) {
+                           const Dim **at) {
     bool bijective;
     uint32_t n_views;
     Value *base = view_root(node->in[slot], &bijective, &n_views);
@@ -134,47 +175,59 @@ static Space operand_space(Fuse *fuse, const Group *group, const Node *node, uin
     }
     const Type *type = &node->out[0]->type;
     Space space = (Space)fuse->space[base->id];
-    *place = n_views > 0 ? node->in[slot]->id + 1 : fuse->place[base->id];
     if (tn_operand_needs_buffer(node, slot) || tn_node_has(node, TRAIT_GUARDED) ||
         tn_node_class(node) == OPC_INDEX) {
         return SPACE_BAD;
     }
-    if (group->rows && space == SPACE_ROOT && fuse->place[base->id] == 0 &&
+    if (group->rows && space == SPACE_ROOT &&
         tn_dims_equal(type->rank, type->dims, group->full_rank, group->full) &&
-        reads_row(fuse, group, node->in[slot], base)) {
-        *place = 0;
+        reads_row(fuse, group, node->in[slot], base, fuse->at[base->id])) {
+        memcpy(at, group->full_vars, sizeof group->full_vars);
         return SPACE_FULL;
     }
-    return bijective && space != SPACE_INNER ? space : SPACE_BAD;
+    if (!bijective || space == SPACE_INNER) {
+        return SPACE_BAD;
+    }
+    forward_index(fuse, node->in[slot], base, at);
+    return space;
+}
+
+/* Whether a group that `node` reads, other than `group`, depends on `group`. */
+static bool leaves_and_returns(Fuse *fuse, const Group *group, const Node *node) {
+    for (uint32_t slot = 0; slot < node->n_in; slot++) {
+        bool bijective;
+        uint32_t n_views;
+        Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+        if (from != NULL && from != group && group_reaches(fuse, from, group, false)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The space in which `node` can join `group`, or SPACE_BAD; all operands from the group must
- * be read at one and the same index. */
-static Space join_space(Fuse *fuse, Group *group, const Node *node, uint32_t *place) {
+ * be read at one and the same index, which becomes the node's. */
+static Space join_space(Fuse *fuse, Group *group, const Node *node, const Dim **at) {
     Space space = SPACE_NONE;
     if (group->form == GROUP_CONCAT || group->nodes.len >= GROUP_MAX_NODES ||
         tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
         return SPACE_BAD;
     }
+    uint32_t rank = node->out[0]->type.rank;
     for (uint32_t slot = 0; slot < node->n_in; slot++) {
-        uint32_t there = 0;
-        Space at = operand_space(fuse, group, node, slot, &there);
-        if (at == SPACE_BAD ||
-            (at != SPACE_NONE && space != SPACE_NONE && (at != space || there != *place))) {
+        const Dim *there[TN_MAX_RANK] = {0};
+        Space found = operand_space(fuse, group, node, slot, there);
+        if (found == SPACE_NONE) {
+            continue;
+        }
+        if (found == SPACE_BAD ||
+            (space != SPACE_NONE && (found != space || !tn_dims_equal(rank, there, rank, at)))) {
             return SPACE_BAD;
         }
-        space = at == SPACE_NONE ? space : at;
-        *place = at == SPACE_NONE ? *place : there;
+        space = found;
+        memcpy(at, there, sizeof there);
     }
-    for (uint32_t slot = 0; slot < node->n_in && space != SPACE_NONE; slot++) {
-        bool bijective;
-        uint32_t n_views;
-        Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
-        if (from != NULL && from != group && group_reaches(fuse, from, group, false)) {
-            return SPACE_BAD;
-        }
-    }
-    return space == SPACE_NONE ? SPACE_BAD : space;
+    return space == SPACE_NONE || leaves_and_returns(fuse, group, node) ? SPACE_BAD : space;
 }
 
 /* Views between the group and `node`'s operands become members: their index is known. */
@@ -186,8 +239,10 @@ static void adopt_views(Fuse *fuse, Group *group, Value *value) {
         fuse->space[base->id] == SPACE_INNER) {
         return;
     }
+    const Dim *at[TN_MAX_RANK] = {0};
+    forward_index(fuse, value, base, at);
     adopt_views(fuse, group, value->def->in[0]);
-    group_add(fuse, group, value->def, (Space)fuse->space[base->id], value->id + 1);
+    group_add(fuse, group, value->def, (Space)fuse->space[base->id], keep_index(fuse, at));
 }
 
 /* All members are formulas over the root dims themselves. */
@@ -197,20 +252,28 @@ static bool is_plain_pointwise(Fuse *fuse, const Group *group) {
     }
     for (size_t i = 0; i < group->nodes.len; i++) {
         const Value *out = group->nodes.data[i]->out[0];
-        if (fuse->space[out->id] != SPACE_ROOT || fuse->place[out->id] != 0 ||
-            !tn_dims_equal(out->type.rank, out->type.dims, group->rank, group->dims)) {
+        if (fuse->space[out->id] != SPACE_ROOT ||
+            !tn_dims_equal(out->type.rank, out->type.dims, group->rank, group->dims) ||
+            !tn_dims_equal(group->rank, fuse->at[out->id], group->rank, group->vars)) {
             return false;
         }
     }
     return true;
 }
 
+/* Moves all members; those of a plain pointwise group take the index of their new space. */
 static void absorb(Fuse *fuse, Group *into, Group *from, Space space) {
     for (size_t i = 0; i < from->nodes.len; i++) {
         const Value *out = from->nodes.data[i]->out[0];
-        Space old = (Space)fuse->space[out->id];
-        group_add(fuse, into, from->nodes.data[i], space == SPACE_NONE ? old : space,
-                  fuse->place[out->id]);
+        const Dim *at[TN_MAX_RANK] = {0};
+        if (space == SPACE_NONE) {
+            translate(fuse, into, from, out->type.rank, fuse->at[out->id], at);
+            group_add(fuse, into, from->nodes.data[i], (Space)fuse->space[out->id],
+                      keep_index(fuse, at));
+        } else {
+            group_add(fuse, into, from->nodes.data[i], space,
+                      space == SPACE_FULL ? into->full_vars : into->vars);
+        }
     }
     from->nodes.len = 0;
 }
@@ -246,10 +309,18 @@ static void merge_producers(Fuse *fuse, Group *group, Node *node) {
     }
 }
 
+/* Whether the value's index is that of its space itself, seen through no view. */
+static bool stands_plainly(Fuse *fuse, const Group *group, const Value *value) {
+    bool full = fuse->space[value->id] == SPACE_FULL;
+    uint32_t rank = full ? group->full_rank : group->rank;
+    return value->type.rank == rank && tn_dims_equal(rank, fuse->at[value->id], rank,
+                                                     full ? group->full_vars : group->vars);
+}
+
 static void place_formula(Fuse *fuse, Node *node) {
     Group *best = NULL;
     Space best_space = SPACE_BAD;
-    uint32_t best_place = 0;
+    const Dim *best_at[TN_MAX_RANK] = {0};
     for (uint32_t slot = 0; slot < node->n_in && !tn_node_has(node, TRAIT_OWNKERNEL); slot++) {
         bool bijective;
         uint32_t n_views;
@@ -257,12 +328,12 @@ static void place_formula(Fuse *fuse, Node *node) {
         if (group == NULL || group == best) {
             continue;
         }
-        uint32_t place = 0;
-        Space space = join_space(fuse, group, node, &place);
+        const Dim *at[TN_MAX_RANK] = {0};
+        Space space = join_space(fuse, group, node, at);
         if (space != SPACE_BAD && (best == NULL || group->anchor != NULL || best->anchor == NULL)) {
             best = group;
             best_space = space;
-            best_place = place;
+            memcpy(best_at, at, sizeof at);
         }
     }
     if (best == NULL) {
@@ -271,13 +342,23 @@ static void place_formula(Fuse *fuse, Node *node) {
         for (uint32_t slot = 0; slot < node->n_in; slot++) {
             adopt_views(fuse, best, node->in[slot]);
         }
-        group_add(fuse, best, node, best_space, best_place);
+        group_add(fuse, best, node, best_space, keep_index(fuse, best_at));
     }
     if (!tn_node_has(node, TRAIT_OWNKERNEL) && tn_node_class(node) == OPC_MAP &&
-        best_place == 0) {
+        stands_plainly(fuse, best, node->out[0])) {
         merge_producers(fuse, best, node);
     }
     tn_fuse_sort_group(fuse, best);
+}
+
+/* A plain pointwise group that a row reduction joined last: its root space is the full space. */
+static void become_rows(Fuse *fuse, Group *group) {
+    tn_group_describe(group);
+    make_vars(fuse, group);
+    for (size_t i = 0; i + 1 < group->nodes.len; i++) {
+        make_value_space(fuse, group->nodes.data[i], SPACE_FULL);
+        fuse->at[group->nodes.data[i]->out[0]->id] = group->full_vars;
+    }
 }
 
 /* A plain pointwise producer of a row reduction's operand becomes its row group. */
@@ -287,21 +368,20 @@ static bool join_rows(Fuse *fuse, Node *node) {
         return false;
     }
     const Type *operand = &node->in[0]->type;
-    if (group->rows && fuse->space[node->in[0]->id] == SPACE_FULL &&
-        fuse->place[node->in[0]->id] == 0) {
-        if (!tn_group_same_rows(group, node)) {
+    if (group->rows) {
+        if (fuse->space[node->in[0]->id] != SPACE_FULL || !stands_plainly(fuse, group, node->in[0]) ||
+            !tn_group_same_rows(group, node)) {
             return false;
         }
-    } else if (is_plain_pointwise(fuse, group) &&
-               tn_dims_equal(operand->rank, operand->dims, group->rank, group->dims)) {
-        for (size_t i = 0; i < group->nodes.len; i++) {
-            make_value_space(fuse, group->nodes.data[i], SPACE_FULL);
-        }
-    } else {
+        group_add(fuse, group, node, SPACE_ROOT, group->vars);
+        return true;
+    }
+    if (!(is_plain_pointwise(fuse, group) &&
+          tn_dims_equal(operand->rank, operand->dims, group->rank, group->dims))) {
         return false;
     }
-    group_add(fuse, group, node, SPACE_ROOT, 0);
-    tn_group_describe(group);
+    group_add(fuse, group, node, SPACE_ROOT, group->vars);
+    become_rows(fuse, group);
     return true;
 }
 
@@ -314,8 +394,10 @@ static void place_forced_view(Fuse *fuse, Node *view) {
     if (group != NULL && bijective && tn_node_has(view, TRAIT_BIJECTIVE) &&
         fuse->optimise && group->form != GROUP_CONCAT && fuse->space[base->id] != SPACE_INNER &&
         !tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
+        const Dim *at[TN_MAX_RANK] = {0};
+        forward_index(fuse, view->out[0], base, at);
         adopt_views(fuse, group, view->in[0]);
-        group_add(fuse, group, view, (Space)fuse->space[base->id], view->out[0]->id + 1);
+        group_add(fuse, group, view, (Space)fuse->space[base->id], keep_index(fuse, at));
         tn_fuse_sort_group(fuse, group);
         return;
     }
@@ -404,7 +486,7 @@ bool tn_pass_fuse(Compile *compile) {
                  .arena = &compile->ctx->scratch,
                  .optimise = compile->options.opt_level >= 1};
     fuse.space = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
-    fuse.place = TN_NEW_ARRAY(fuse.arena, uint32_t, graph->n_values + 1);
+    fuse.at = TN_NEW_ARRAY(fuse.arena, const Dim *const *, graph->n_values + 1);
     tn_fuse_number(&fuse);
     for (Node *node = graph->first; node != NULL; node = node->next) {
         node->group = -1;

@@ -20,8 +20,7 @@ typedef struct Fuse {
     Arena *arena; /* scratch */
     bool optimise;
     uint8_t *space;  /* Space by value id */
-    uint32_t *place; /* by value id: 0 for the index of the space itself, else a number of its
-                        own for every view that a member's index went through */
+    const Dim *const **at; /* by value id: a member's index over its group's variables */
     uint32_t *order; /* topological position by node id */
     TN_VEC(Group *) groups;
     TN_VEC(uint32_t) stamps; /* by group: visited marks */

@@ -32,6 +32,9 @@ typedef struct Group {
     uint8_t full_rank;  /* rows: dims of the reductions' operand */
     const Dim *full[TN_MAX_RANK];
     bool reduced[TN_MAX_RANK]; /* rows: which full dims the reductions run over */
+    /* fusion: a variable for each root dim (0 for dims of one), and for each full dim */
+    const Dim *vars[TN_MAX_RANK];
+    const Dim *full_vars[TN_MAX_RANK];
 } Group;
 
 /* Fills form, anchor and spaces from nodes[0..] (dims of the first result otherwise). */

@@ -231,22 +231,48 @@ static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **ba
     return false;
 }
 
-/* An intermediate that is read along another dim than its last is written that way. */
-static void turn_intermediate(LayoutPass *pass, Node *node, uint32_t free_dim) {
-    Value *base;
-    uint32_t dim;
-    if (!base_dim(pass, node, free_dim, &base, &dim) || dim + 1u == base->type.rank) {
-        return;
+/* Operands that read the value, directly or through views. */
+static uint32_t count_readers(const Value *value) {
+    uint32_t n = value->is_output;
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
+        n += tn_node_is_transparent(use->user) ? count_readers(use->user->out[0]) : 1;
     }
+    return n;
+}
+
+/* The order of `value`'s dims in memory with `dim` last. */
+static Layout *dim_last(LayoutPass *pass, const Value *value, uint32_t dim) {
     LayoutPart parts[TN_MAX_RANK + 4];
     uint32_t n = 0;
-    for (uint8_t i = 0; i < base->type.rank; i++) {
+    for (uint8_t i = 0; i < value->type.rank; i++) {
         if (i != dim) {
             parts[n++] = (LayoutPart){i, 1, 0};
         }
     }
     parts[n++] = (LayoutPart){(uint8_t)dim, 1, 0};
-    base->type.layout = tn_layout_new(pass->ctx, parts, n);
+    return tn_layout_new(pass->ctx, parts, n);
+}
+
+/* An intermediate that is read along another dim than its last is written that way; where
+ * others read it too, a copy is. */
+static bool turn_intermediate(LayoutPass *pass, Node *node, uint32_t free_dim) {
+    Value *base;
+    uint32_t dim;
+    if (!base_dim(pass, node, free_dim, &base, &dim) || dim + 1u == base->type.rank) {
+        return true;
+    }
+    if (count_readers(base) == 1) {
+        base->type.layout = dim_last(pass, base, dim);
+        return true;
+    }
+    Value *rhs = node->in[1];
+    Node *copy = tn_node_new(pass->graph, TN_OP_copy, &rhs, 1, NULL, 0, node->loc, node);
+    if (copy == NULL) {
+        return false;
+    }
+    copy->out[0]->type.layout = dim_last(pass, rhs, free_dim);
+    tn_node_set_input(node, 1, copy->out[0]);
+    return true;
 }
 
 bool tn_layout_contractions(LayoutPass *pass) {
@@ -261,8 +287,8 @@ bool tn_layout_contractions(LayoutPass *pass) {
             if (tn_dim_hint(pass->ctx, rhs->type.dims[free_dim]) > 1) {
                 block_constant(pass, node, free_dim);
             }
-        } else {
-            turn_intermediate(pass, node, free_dim);
+        } else if (!turn_intermediate(pass, node, free_dim)) {
+            return false;
         }
     }
     return true;
