@@ -526,7 +526,7 @@ void nest_random_sizes(NestTest *test, const Kernel *kernel, int64_t *sizes) {
         sizes[0] = choice[nest_random(test, 0, most)];
         sizes[1] = choice[nest_random(test, 0, most)];
         most -= most > 2;
-    } while (most > 2 && nest_work(test, kernel, sizes) > MAX_WORK);
+    } while (most > 2 && nest_work(test, kernel, sizes) > (double)MAX_WORK);
 }
 
 static void fill(void *data, DType dtype, size_t count, uint64_t *state) {
