@@ -1,5 +1,5 @@
-# A thin wrapper over CMake. Targets: all (default), test, demo, install, format, lint,
-# sanitize, clean, setup. Variables: BUILD, JOBS, PREFIX, DESTDIR, WERROR=ON, CMAKE_ARGS.
+# A thin wrapper over CMake. Targets: all (default), test, random, demo, install, format,
+# lint, sanitize, clean, setup. Variables: BUILD, JOBS, PREFIX, DESTDIR, WERROR=ON, CMAKE_ARGS.
 BUILD ?= build
 PREFIX ?= /usr/local
 WERROR ?= OFF
@@ -11,7 +11,7 @@ generator = $(if $(wildcard $(1)/CMakeCache.txt),,$(if $(shell command -v ninja)
 configure = cmake -S . -B $(1) $(call generator,$(1)) -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
     -DTENON_WERROR=$(WERROR) $(CMAKE_ARGS)
 
-.PHONY: all configure setup test demo install format lint sanitize clean
+.PHONY: all configure setup test random demo install format lint sanitize clean
 
 all: configure
 	cmake --build $(BUILD) -j $(JOBS)
@@ -26,6 +26,12 @@ test:
 	scripts/setup.sh test
 	$(MAKE) all
 	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# 2,000 random graphs, compiled, against the reference evaluator.
+random:
+	scripts/setup.sh test
+	$(MAKE) all
+	ctest --test-dir $(BUILD) -C Slow -L slow --output-on-failure
 
 demo:
 	scripts/setup.sh demo

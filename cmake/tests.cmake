@@ -54,3 +54,9 @@ file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/test_*.sh)
 foreach(script ${scripts})
     tenon_test(${script} bash ${script})
 endforeach()
+
+# Long sweeps, which only `make random` runs.
+add_test(NAME random/sweep CONFIGURATIONS Slow COMMAND test_random_compiled
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(random/sweep PROPERTIES LABELS slow TIMEOUT 7200
+    ENVIRONMENT "${test_environment};TENON_RANDOM_GRAPHS=2000")
