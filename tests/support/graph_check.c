@@ -5,11 +5,23 @@
 
 /* ---- evaluation ---- */
 
-/* What a compiled model does to f32 values, in the place of whose doubles this writes. */
+/* Small multiples of a power of two are exact however they are computed. */
+static bool is_dyadic(double value) {
+    return fabs(value) < 0x1p20 && ldexp(value, 20) == rint(ldexp(value, 20));
+}
+
+/* What a compiled model does to f32 values, in the place of whose doubles this writes; and
+ * an error of the last bit, this way and that, in f64 values. */
 static void round_values(void *arg, const Value *value, const RefTensor *tensor) {
     (void)arg;
-    for (int64_t i = 0; value->type.dtype == TN_F32 && i < tensor->count; i++) {
-        tensor->f[i] = (double)(float)tensor->f[i];
+    DType dtype = value->type.dtype;
+    for (int64_t i = 0; tn_dtype_is_float(dtype) && i < tensor->count; i++) {
+        double *element = &tensor->f[i];
+        if (dtype == TN_F32) {
+            *element = (double)(float)*element;
+        } else if (!is_dyadic(*element)) {
+            *element *= (i + value->id) % 3 == 0 ? 1 + 0x1p-52 : 1 - 0x1p-53;
+        }
     }
 }
 

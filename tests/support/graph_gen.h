@@ -27,7 +27,7 @@ RefTensor *gen_inputs(Graph *graph, uint64_t seed, Arena *arena);
 typedef struct GenOutputs {
     size_t n;
     RefTensor *exact;   /* evaluated in double */
-    RefTensor *rounded; /* every f32 value rounded: tells how sensitive the graph is */
+    RefTensor *rounded; /* every float value rounded: tells how sensitive the graph is */
 } GenOutputs;
 
 /* Evaluates the graph both ways; false after a diagnostic. */

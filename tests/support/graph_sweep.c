@@ -48,9 +48,9 @@ static bool still_fails(void *arg, Graph *graph) {
 
 static void report(Graph *graph, SweepProperty *property, uint64_t seed, const char *wrong) {
     Graph *small = gen_shrink(graph, still_fails, &(Failing){property, seed});
+    print_error("seed %llu: %s\nshrunk to\n%s", (unsigned long long)seed, wrong, sweep_text(small));
     const char *smaller = property(small, seed);
-    print_error("seed %llu: %s\nwith the graph\n%s", (unsigned long long)seed,
-                smaller != NULL ? smaller : wrong, sweep_text(small));
+    print_error("which says: %s\n", smaller != NULL ? smaller : "nothing");
 }
 
 static bool check_seed(SweepProperty *property, uint64_t seed) {
