@@ -210,15 +210,16 @@ static void put_dims(Printer *printer, const Dim *const *dims, size_t n) {
 
 /* The shortest decimal that reads back as the same double. */
 static void put_float(StrBuf *out, double value) {
-    char text[40] = "nan";
-    if (isinf(value)) {
-        strcpy(text, value > 0 ? "inf" : "-inf");
+    char text[40] = "";
+    if (!isfinite(value)) {
+        tn_str_puts(out, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+        return;
     }
     bool whole = fabs(value) < 1e15 && value == rint(value);
     if (whole) {
         snprintf(text, sizeof text, "%.0f", value);
     }
-    for (int digits = 1; isfinite(value) && !whole && digits <= 17; digits++) {
+    for (int digits = 1; !whole && digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;

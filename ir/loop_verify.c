@@ -130,7 +130,7 @@ static void check_map(Verify *verify, const Expr *expr) {
         return;
     }
     const OpInfo *info = tn_op_info(expr->op);
-    if (expr->n_args != info->n_in) {
+    if ((int)expr->n_args != info->n_in) {
         complain(verify, "has the wrong number of operands", info->name);
         return;
     }
