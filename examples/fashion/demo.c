@@ -64,6 +64,7 @@ static tn_status run_batch(const Demo *demo, int32_t start, int32_t batch) {
 /* All images in batches of that size (the last may be smaller); prints a line. */
 static tn_status classify(const Demo *demo, int32_t batch) {
     memset(demo->probabilities, 0, (size_t)demo->n * CLASSES * sizeof(float));
+    tn_session_set_threads(demo->session, batch < 16 ? 1 : 0); /* too little work to share */
     tn_status status = run_batch(demo, 0, batch); /* plans, and warms up */
     double start = seconds();
     for (int32_t i = 0; i < demo->n && status == TN_OK; i += batch) {

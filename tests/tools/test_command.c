@@ -41,6 +41,9 @@ static int tenon(const char *format, ...) {
     assert_non_null(pipe);
     size_t n = fread(said, 1, TEXT - 1, pipe);
     said[n] = '\0';
+    while (fgetc(pipe) != EOF) {
+        continue; /* the rest of a long answer */
+    }
     int status = pclose(pipe);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -264,7 +267,7 @@ static void compiles_every_kind(void **state) {
     free(first);
     free(second);
     assert_int_equal(tenon("compile '%s' -o nowhere/m.so", model), TN_IO);
-    expect_text("nowhere/m.so");
+    expect_text("nowhere/m"); /* the library or its header, whichever is written first */
 }
 
 static void runs_the_same_either_way(void **state) {
