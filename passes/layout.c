@@ -44,6 +44,45 @@ void tn_layout_set_weight(LayoutPass *pass, Node *node, uint32_t slot, const Lay
     }
 }
 
+enum { WRITE_OUT_MAX = 1 << 30 };
+
+bool tn_layout_write_out(LayoutPass *pass, Node *node, uint32_t slot) {
+    Value *value = node->in[slot];
+    double number;
+    int64_t count = tn_type_static_count(&value->type);
+    int64_t size = (int64_t)tn_dtype_bytes(value->type.dtype);
+    if (value->def == NULL || tn_node_class(value->def) != OPC_VIEW || count <= 0 ||
+        count > (WRITE_OUT_MAX - pass->written_out) / size || !tn_value_splat(value, &number)) {
+        return true;
+    }
+    const RefTensor one = {.dtype = value->type.dtype,
+                           .count = 1,
+                           .f = tn_arena_copy(&pass->ctx->scratch, &number, sizeof number)};
+    char *bytes = tn_arena_alloc(&pass->ctx->arena, (size_t)(count * size), 64);
+    tn_ref_to_bytes(&one, bytes);
+    for (int64_t at = size; at < count * size; at += size) {
+        memcpy(bytes + at, bytes, (size_t)size);
+    }
+    pass->written_out += count * size;
+    Value *own = tn_const_new(pass->graph, value->type, bytes, node);
+    if (own == NULL) {
+        return false;
+    }
+    tn_node_set_input(node, slot, own);
+    return true;
+}
+
+/* Weights that are one number everywhere, as in models made for tests. */
+static bool write_out_weights(LayoutPass *pass) {
+    for (Node *node = pass->graph->first; node != NULL; node = node->next) {
+        if (tn_node_has(node, TRAIT_PRODUCT) && tn_dtype_is_float(node->in[1]->type.dtype) &&
+            !tn_layout_write_out(pass, node, 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int32_t lanes_of(const LayoutPass *pass, const Value *value) {
     return tn_tile_lanes(pass->compile->options.target, value->type.dtype);
 }
@@ -269,12 +308,12 @@ static void lay_out_convolutions(LayoutPass *pass) {
 
 bool tn_pass_layout(Compile *compile) {
     LayoutPass pass = {.compile = compile, .ctx = compile->ctx, .graph = compile->graph};
-    if (!tn_layout_absorb_views(&pass)) {
+    if (!write_out_weights(&pass) || !tn_layout_absorb_views(&pass)) {
         return false;
     }
     /* Copies and weights made below get new numbers: at most two a node. */
-    pass.n_values = compile->graph->n_values + 2 * compile->graph->n_nodes + 2;
-    pass.blocked = TN_NEW_ARRAY(&compile->ctx->scratch, bool, pass.n_values);
+    size_t n_values = compile->graph->n_values + 2 * (size_t)compile->graph->n_nodes + 2;
+    pass.blocked = TN_NEW_ARRAY(&compile->ctx->scratch, bool, n_values);
     block_activations(&pass);
     lay_out_convolutions(&pass);
     return tn_layout_contractions(&pass);

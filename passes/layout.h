@@ -11,7 +11,7 @@ typedef struct LayoutPass {
     Ctx *ctx;
     Graph *graph;
     bool *blocked; /* by value id: channels in blocks of a vector */
-    uint32_t n_values;
+    int64_t written_out; /* bytes so far */
 } LayoutPass;
 
 /* Reshapes and transposes in front of contractions become part of them (layout_contract.c). */
@@ -21,6 +21,10 @@ bool tn_layout_contractions(LayoutPass *pass);
 /* Whether the pass may choose where the value's elements lie: written by a kernel of ours, not
  * handed out, and not read at computed places. */
 bool tn_layout_is_free(const Value *value);
+/* Gives operand `slot` of `node`, when it is one constant number repeated, memory of its own:
+ * the tiled schedule reads weights from memory. Bounded, so that a small model cannot ask for
+ * endless memory; beyond that the operand stays a formula. */
+bool tn_layout_write_out(LayoutPass *pass, Node *node, uint32_t slot);
 /* A layout in the context: `parts` in order, no halo. */
 Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts);
 /* Gives operand `slot` of `node` a constant of its own with this layout. */

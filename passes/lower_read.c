@@ -146,11 +146,11 @@ static Expr *read_member(Lowering *lowering, const Value *value, const Dim *cons
                : expr;
 }
 
-/* Constants of one repeated element need no memory. */
+/* Constants of one repeated element need no memory, unless a schedule counts on its layout. */
 static Expr *read_source(Lowering *lowering, const Value *value, const Dim *const *index) {
     double splat;
     if (tn_node_is_const(value->def)) {
-        if (value->type.dtype != TN_I64 && value->type.dtype != TN_U64 &&
+        if (value->type.layout == NULL && value->type.dtype != TN_I64 && value->type.dtype != TN_U64 &&
             tn_value_splat(value, &splat)) {
             return tn_expr_number(lowering->lower.ctx, value->type.dtype, splat);
         }
