@@ -47,7 +47,8 @@ bool fail(const std::string &text, char **error) {
 }
 
 std::vector<const char *> clang_arguments(const Target *target, int opt_level) {
-    static const char *const levels[] = {"-O0", "-O1", "-O2", "-O3"};
+    /* Below 1 Clang would keep every vector in memory and inline nothing. */
+    static const char *const levels[] = {"-O1", "-O1", "-O2", "-O3"};
     std::vector<const char *> args = {
         "-triple",           "x86_64-pc-linux-gnu",
         "-target-cpu",       target->march,

@@ -79,9 +79,6 @@ static void emit_vector(Emit *e, Stmt *loop) {
     Lanes lanes = {loop->var, loop->extent, e->form_lanes[loop->var->sym], NULL};
     bool sure = extent->lo >= 1;
     Scope scope = {0};
-    if (extent->hi <= 0) {
-        return;
-    }
     if (extent->kind == DIM_CONST) {
         lanes.count = extent->value == lanes.n ? NULL : tn_emit_dim(e, extent);
     } else {
@@ -163,6 +160,8 @@ static void emit_plain(Emit *e, Stmt *stmt) {
 static void emit_kind(Emit *e, Stmt *stmt) {
     if (stmt->kind != STMT_FOR) {
         emit_plain(e, stmt);
+    } else if (tn_emit_resolve(e, stmt->extent)->hi <= 0) {
+        return; /* never runs; its indices may be out of any range */
     } else if (e->forms[stmt->var->sym] == FORM_CONST) {
         emit_unrolled(e, stmt);
     } else if (e->forms[stmt->var->sym] == FORM_LANE) {
