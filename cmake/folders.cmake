@@ -43,6 +43,13 @@ function(tenon_library name)
     add_library(Tenon::${name} ALIAS ${name})
     add_library(Tenon::${name}_static ALIAS ${name}_static)
     set_target_properties(${name}_static PROPERTIES OUTPUT_NAME ${name})
+    target_link_options(${name} PRIVATE
+        -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    set_target_properties(${name} PROPERTIES LINK_DEPENDS
+        ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    if(NOT TENON_SANITIZE) # the sanitizers' functions are the program's
+        target_link_options(${name} PRIVATE -Wl,--no-undefined)
+    endif()
     set_target_properties(${name} PROPERTIES VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR})
     foreach(target ${name} ${name}_static)
