@@ -125,8 +125,12 @@ static Value *make_input(const Request *request) {
 
 tn_value *tn_input(tn_graph *graph, const char *name, tn_dtype dtype, int32_t rank,
                    const int64_t *dims, const char *const *dim_names) {
-    Request request = {.graph = (Graph *)graph, .name = name, .dtype = dtype, .rank = rank,
-                       .dims = dims, .dim_names = dim_names};
+    Request request = {.graph = (Graph *)graph,
+                       .name = name,
+                       .dtype = dtype,
+                       .rank = rank,
+                       .dims = dims,
+                       .dim_names = dim_names};
     return run(&request, make_input);
 }
 
@@ -156,7 +160,8 @@ static Value *make_constant(const Request *request) {
     Call call = start_call(&import, request);
     Shape shape = {.rank = request->rank};
     if (!is_supported(request->dtype) || request->rank < 0 || request->rank > TN_MAX_RANK) {
-        return refuse(request, "a constant has an unsupported element type or number of dimensions");
+        return refuse(request,
+                      "a constant has an unsupported element type or number of dimensions");
     }
     for (int32_t i = 0; i < request->rank; i++) {
         if (request->dims[i] < 0) {
@@ -169,8 +174,12 @@ static Value *make_constant(const Request *request) {
 
 tn_value *tn_constant(tn_graph *graph, tn_dtype dtype, int32_t rank, const int64_t *dims,
                       const void *data) {
-    Request request = {.graph = (Graph *)graph, .name = "constant", .dtype = dtype, .rank = rank,
-                       .dims = dims, .data = data};
+    Request request = {.graph = (Graph *)graph,
+                       .name = "constant",
+                       .dtype = dtype,
+                       .rank = rank,
+                       .dims = dims,
+                       .data = data};
     return run(&request, make_constant);
 }
 
@@ -225,8 +234,9 @@ static tn_value *apply(tn_graph *graph, Request request) {
 
 tn_value *tn_apply(tn_graph *graph, const char *op, tn_value *const *inputs, int32_t n_inputs,
                    const char *attributes) {
-    return apply(graph, (Request){.name = op, .in = (Value *const *)inputs, .n_in = n_inputs,
-                                  .text = attributes});
+    return apply(
+        graph,
+        (Request){.name = op, .in = (Value *const *)inputs, .n_in = n_inputs, .text = attributes});
 }
 
 static tn_value *binary(tn_graph *graph, const char *op, tn_value *a, tn_value *b) {
@@ -255,8 +265,8 @@ tn_value *tn_relu(tn_graph *graph, tn_value *x) {
 tn_value *tn_softmax(tn_graph *graph, tn_value *x, int32_t axis) {
     OnnxAttr attr = {.name = TN_SV("axis"), .type = ONNX_ATTR_INT, .i = axis};
     Value *in = (Value *)x;
-    return apply(graph, (Request){.name = "Softmax", .in = &in, .n_in = 1, .attrs = &attr,
-                                  .n_attrs = 1});
+    return apply(graph,
+                 (Request){.name = "Softmax", .in = &in, .n_in = 1, .attrs = &attr, .n_attrs = 1});
 }
 
 tn_value *tn_reshape(tn_graph *graph, tn_value *x, int32_t rank, const int64_t *dims) {
@@ -272,6 +282,6 @@ tn_value *tn_transpose(tn_graph *graph, tn_value *x, const int32_t *perm) {
         wide[i] = perm[i];
     }
     OnnxAttr attr = {.name = TN_SV("perm"), .type = ONNX_ATTR_INTS, .ints = wide, .n_ints = rank};
-    return apply(graph, (Request){.name = "Transpose", .in = &in, .n_in = 1, .attrs = &attr,
-                                  .n_attrs = 1});
+    return apply(
+        graph, (Request){.name = "Transpose", .in = &in, .n_in = 1, .attrs = &attr, .n_attrs = 1});
 }

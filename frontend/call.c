@@ -6,13 +6,13 @@
 
 /* ---- the table ---- */
 
-#define OP(name, since, min_in, max_in, max_out, function, param, attrs) \
+#define OP(name, since, min_in, max_in, max_out, function, param, attrs)                           \
     bool tn_import_##function(Call *call);
 #include "frontend/onnx_ops.def"
 #undef OP
 
 static const OpRow rows[] = {
-#define OP(name, since, min_in, max_in, max_out, function, param, attrs) \
+#define OP(name, since, min_in, max_in, max_out, function, param, attrs)                           \
     {#name, since, min_in, max_in, max_out, tn_import_##function, param, attrs},
 #include "frontend/onnx_ops.def"
 #undef OP
@@ -96,18 +96,17 @@ bool tn_call_has(const Call *call, const char *attr) {
 
 /* Files older than IR version 2 leave `type` out: the member that is present tells. */
 static OnnxAttrType type_of(const OnnxAttr *attr) {
-    if (attr->type != ONNX_ATTR_NONE) {
-        return (OnnxAttrType)attr->type;
+    const bool present[] = {
+        [ONNX_ATTR_FLOAT] = attr->has_f,     [ONNX_ATTR_INT] = attr->has_i,
+        [ONNX_ATTR_STRING] = attr->has_s,    [ONNX_ATTR_TENSOR] = attr->t != NULL,
+        [ONNX_ATTR_GRAPH] = attr->has_graph, [ONNX_ATTR_FLOATS] = attr->n_floats > 0,
+        [ONNX_ATTR_INTS] = attr->n_ints > 0, [ONNX_ATTR_STRINGS] = attr->n_strings > 0,
+    };
+    int type = (int)attr->type;
+    for (int i = 1; type == ONNX_ATTR_NONE && i < (int)(sizeof present / sizeof *present); i++) {
+        type = present[i] ? i : type;
     }
-    return attr->has_f           ? ONNX_ATTR_FLOAT
-           : attr->has_i         ? ONNX_ATTR_INT
-           : attr->has_s         ? ONNX_ATTR_STRING
-           : attr->t != NULL     ? ONNX_ATTR_TENSOR
-           : attr->has_graph     ? ONNX_ATTR_GRAPH
-           : attr->n_floats > 0  ? ONNX_ATTR_FLOATS
-           : attr->n_ints > 0    ? ONNX_ATTR_INTS
-           : attr->n_strings > 0 ? ONNX_ATTR_STRINGS
-                                 : ONNX_ATTR_NONE;
+    return (OnnxAttrType)type;
 }
 
 static const char *type_text(OnnxAttrType type) {
@@ -177,8 +176,7 @@ const OnnxTensor *tn_call_tensor(Call *call, const char *attr) {
 
 bool tn_call_axis(Call *call, int64_t axis, int rank, int *out) {
     if (axis < -rank || axis >= rank) {
-        return tn_call_error(call, "axis %lld is outside %d..%d", (long long)axis, -rank,
-                             rank - 1);
+        return tn_call_error(call, "axis %lld is outside %d..%d", (long long)axis, -rank, rank - 1);
     }
     *out = (int)(axis < 0 ? axis + rank : axis);
     return true;

@@ -8,8 +8,8 @@
 #ifndef TN_FRONTEND_CALL_H
 #define TN_FRONTEND_CALL_H
 
-#include "frontend/onnx_tensor.h"
 #include "base/map.h"
+#include "frontend/onnx_tensor.h"
 #include "ir/op.h"
 
 typedef struct Call Call;
@@ -78,8 +78,7 @@ bool tn_call_run(Call *call);
 
 /* TN_BAD_INPUT and TN_UNSUPPORTED at the call; always false. */
 bool tn_call_error(Call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool tn_call_unsupported(Call *call, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+bool tn_call_unsupported(Call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- inputs and attributes ---- */
 

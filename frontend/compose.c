@@ -152,8 +152,8 @@ static void cancel(Factors *a, Factors *b) {
     }
 }
 
-const Dim *tn_make_quotient(Call *call, const Dim *const *num, size_t n_num,
-                            const Dim *const *den, size_t n_den) {
+const Dim *tn_make_quotient(Call *call, const Dim *const *num, size_t n_num, const Dim *const *den,
+                            size_t n_den) {
     Ctx *ctx = call->ctx;
     Factors a = factors_of(num, n_num);
     Factors b = factors_of(den, n_den);
@@ -196,8 +196,8 @@ Value *tn_make_node(Call *call, Op op, Value *const *in, size_t n, const Attr *a
             return NULL;
         }
     }
-    Node *node = tn_node_new(call->graph, op, in, (uint32_t)n, attrs, (uint32_t)n_attrs, call->loc,
-                             NULL);
+    Node *node =
+        tn_node_new(call->graph, op, in, (uint32_t)n, attrs, (uint32_t)n_attrs, call->loc, NULL);
     return node != NULL ? node->out[0] : NULL;
 }
 
@@ -259,8 +259,7 @@ Value *tn_make_scalar_dim(Call *call, DType dtype, const Dim *value) {
 }
 
 Value *tn_make_iota(Call *call, DType dtype, const Shape *shape, int axis) {
-    Attr attrs[] = {attr_dtype(dtype), attr_shape(shape),
-                    tn_make_attr_int(TN_ATTR_axis, axis)};
+    Attr attrs[] = {attr_dtype(dtype), attr_shape(shape), tn_make_attr_int(TN_ATTR_axis, axis)};
     return tn_make_node(call, TN_OP_iota, NULL, 0, attrs, 3);
 }
 
@@ -387,8 +386,7 @@ Value *tn_make_expand_axes(Call *call, Value *a, const Shape *shape, const int64
     if (a == NULL) {
         return NULL;
     }
-    Attr attrs[] = {attr_shape(shape),
-                    tn_make_attr_ints(TN_ATTR_axes, axes, a->type.rank)};
+    Attr attrs[] = {attr_shape(shape), tn_make_attr_ints(TN_ATTR_axes, axes, a->type.rank)};
     return tn_make_node(call, TN_OP_expand, &a, 1, attrs, 2);
 }
 
@@ -552,7 +550,6 @@ Value *tn_make_pad(Call *call, Value *a, Value *fill, const Dim *const *lo, cons
         return a;
     }
     Value *in[] = {a, fill};
-    Attr attrs[] = {tn_make_attr_dims(TN_ATTR_lo, lo, n),
-                    tn_make_attr_dims(TN_ATTR_hi, hi, n)};
+    Attr attrs[] = {tn_make_attr_dims(TN_ATTR_lo, lo, n), tn_make_attr_dims(TN_ATTR_hi, hi, n)};
     return tn_make_node(call, TN_OP_pad, in, 2, attrs, 2);
 }

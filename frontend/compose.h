@@ -29,8 +29,8 @@ bool tn_make_require(Call *call, const Dim *a, const Dim *b, const char *format,
 /* `size` as a dimension: demanded not to be negative. NULL after a diagnostic. */
 const Dim *tn_make_size(Call *call, const Dim *size, const char *what);
 /* The product of `num` over the product of `den`, common factors cancelled. */
-const Dim *tn_make_quotient(Call *call, const Dim *const *num, size_t n_num,
-                            const Dim *const *den, size_t n_den);
+const Dim *tn_make_quotient(Call *call, const Dim *const *num, size_t n_num, const Dim *const *den,
+                            size_t n_den);
 const Dim *tn_make_int(Call *call, int64_t value);
 
 /* ---- sources ---- */

@@ -106,8 +106,8 @@ static bool check_range(Ctx *ctx, const ExternalRange *range, uint64_t size, Loc
     if (range->offset > size) {
         return tn_diag(&ctx->diags, TN_BAD_INPUT, loc,
                        "external data: offset %llu is past the end of '%s', which has %llu bytes",
-                       (unsigned long long)range->offset,
-                       tn_sv_dup(&ctx->arena, range->location), (unsigned long long)size);
+                       (unsigned long long)range->offset, tn_sv_dup(&ctx->arena, range->location),
+                       (unsigned long long)size);
     }
     *length = range->length == UINT64_MAX ? size - range->offset : range->length;
     if (*length > size - range->offset) {

@@ -38,7 +38,8 @@ static bool fix_node(const Fix *fix, const Node *node) {
         }
         attrs[i].dims = dims;
     }
-    Node *copy = tn_node_new(fix->to, node->op, in, node->n_in, attrs, node->n_attrs, node->loc, NULL);
+    Node *copy =
+        tn_node_new(fix->to, node->op, in, node->n_in, attrs, node->n_attrs, node->loc, NULL);
     for (uint32_t i = 0; copy != NULL && i < node->n_out; i++) {
         copy->blob = node->blob;
         copy->out[i]->name = node->out[i]->name;
@@ -76,7 +77,8 @@ Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
     }
     for (size_t i = 0; i < graph->constraints.len; i++) {
         const Constraint *c = &graph->constraints.data[i];
-        if (!tn_graph_require_eq(fix.to, fix_dim(&fix, c->a), fix_dim(&fix, c->b), (Loc){0}, c->text)) {
+        if (!tn_graph_require_eq(fix.to, fix_dim(&fix, c->a), fix_dim(&fix, c->b), (Loc){0},
+                                 c->text)) {
             return NULL;
         }
     }

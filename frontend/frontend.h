@@ -56,8 +56,8 @@ Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *
  * from `bytes` where its form allows, else in the context's arena; `*name` ("" when there is
  * none) is in the arena. False after a diagnostic: malformed, or TN_UNSUPPORTED for a
  * sequence, an optional or an element type that Tenon does not compute with. */
-bool tn_onnx_read_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file,
-                         tn_tensor *out, const char **name);
+bool tn_onnx_read_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file, tn_tensor *out,
+                         const char **name);
 
 /* The context inside a compiler object; defined where struct tn_compiler is. The C builder
  * (frontend/builder.c) treats a tn_graph * as a Graph * and a tn_value * as a Value *. */

@@ -208,8 +208,10 @@ static const RefTensor *specialise(Call *call, Value *value, const char *what) {
     if (known != NULL) {
         record_bindings(&k);
     } else if (k.missing != NULL) {
-        tn_call_unsupported(call, "'%s' decides a shape and depends on input '%s', whose value "
-                            "must be given at compile time", what, k.missing->name);
+        tn_call_unsupported(call,
+                            "'%s' decides a shape and depends on input '%s', whose value "
+                            "must be given at compile time",
+                            what, k.missing->name);
     } else {
         tn_call_unsupported(call, "'%s' decides a shape and is computed at run time", what);
     }
@@ -229,8 +231,7 @@ static bool check_list(Call *call, const Value *value, const char *what, size_t 
         return tn_call_error(call, "'%s' is %s of rank %d, expected a list of integers", what,
                              tn_dtype_text(type->dtype), type->rank);
     }
-    if (type->rank == 1 && tn_dim_is_const(type->dims[0]) &&
-        type->dims[0]->value > (int64_t)max) {
+    if (type->rank == 1 && tn_dim_is_const(type->dims[0]) && type->dims[0]->value > (int64_t)max) {
         return tn_call_error(call, "'%s' has %lld elements, at most %zu are possible", what,
                              (long long)type->dims[0]->value, max);
     }
@@ -266,8 +267,7 @@ static bool constant_content(Call *call, Value *value, int64_t *out, size_t max,
     return true;
 }
 
-bool tn_call_ints(Call *call, Value *value, const char *what, int64_t *out, size_t max,
-                  size_t *n) {
+bool tn_call_ints(Call *call, Value *value, const char *what, int64_t *out, size_t max, size_t *n) {
     if (!check_list(call, value, what, max)) {
         return false;
     }

@@ -131,12 +131,14 @@ static bool input_type(ModelImport *import, const OnnxValueInfo *info, Type *out
         return false;
     }
     if (type->shape == NULL) {
-        return fail(import, TN_UNSUPPORTED, "input '%s' has no shape: its number of dimensions "
-                    "must be known", name);
+        return fail(import, TN_UNSUPPORTED,
+                    "input '%s' has no shape: its number of dimensions "
+                    "must be known",
+                    name);
     }
     if (type->shape->n_dims > TN_MAX_RANK) {
-        return fail(import, TN_LIMIT, "input '%s' has %zu dimensions, at most %d are possible", name,
-                    type->shape->n_dims, TN_MAX_RANK);
+        return fail(import, TN_LIMIT, "input '%s' has %zu dimensions, at most %d are possible",
+                    name, type->shape->n_dims, TN_MAX_RANK);
     }
     const Dim *dims[TN_MAX_RANK];
     for (size_t i = 0; i < type->shape->n_dims; i++) {
@@ -158,7 +160,8 @@ static void add_inputs(ModelImport *import) {
             continue;
         }
         if (!added || info->name.len == 0) {
-            fail(import, TN_BAD_INPUT, added ? "input %zu has no name" : "input %zu occurs twice", i);
+            fail(import, TN_BAD_INPUT, added ? "input %zu has no name" : "input %zu occurs twice",
+                 i);
             continue;
         }
         if (input_type(import, info, &type)) {
@@ -202,8 +205,10 @@ static void check_output(ModelImport *import, const OnnxValueInfo *info, const V
         const Dim *dim = declared_dim(import, &shape->dims[i]);
         const Dim *have = value->type.dims[i];
         if (dim != NULL && tn_dim_is_const(dim) && tn_dim_is_const(have) && dim != have) {
-            fail(import, TN_BAD_INPUT, "output '%s' is declared with %lld as dimension %zu, its "
-                 "nodes give %s", name, (long long)dim->value, i, found.data);
+            fail(import, TN_BAD_INPUT,
+                 "output '%s' is declared with %lld as dimension %zu, its "
+                 "nodes give %s",
+                 name, (long long)dim->value, i, found.data);
             return;
         }
     }

@@ -42,20 +42,21 @@ struct Message {
     size_t body; /* offset of a StrView of the whole message; 0 is none */
 };
 
-#define MESSAGE(id, T, body, fields) \
+#define MESSAGE(id, T, body, fields)                                                               \
     static const Message id = {#T, sizeof(Onnx##T), fields, sizeof fields / sizeof *fields, body}
-#define ONE(number, kind, T, member) \
-    { number, KIND_##kind, offsetof(Onnx##T, member), 0, NULL, #member }
-#define HAS(number, kind, T, member, flag) \
-    { number, KIND_##kind, offsetof(Onnx##T, member), offsetof(Onnx##T, flag), NULL, #member }
-#define NOTE(number, T, flag) \
-    { number, KIND_NOTE, offsetof(Onnx##T, flag), offsetof(Onnx##T, flag), NULL, #flag }
-#define SUB(number, T, member, message) \
-    { number, KIND_MESSAGE, offsetof(Onnx##T, member), 0, &message, #member }
-#define LIST(number, kind, T, member) \
-    { number, KIND_##kind, offsetof(Onnx##T, member), offsetof(Onnx##T, n_##member), NULL, #member }
-#define SUBS(number, T, member, message) \
-    { number, KIND_MESSAGES, offsetof(Onnx##T, member), offsetof(Onnx##T, n_##member), &message, #member }
+#define ONE(number, kind, T, member)                                                               \
+    {number, KIND_##kind, offsetof(Onnx##T, member), 0, NULL, #member}
+#define HAS(number, kind, T, member, flag)                                                         \
+    {number, KIND_##kind, offsetof(Onnx##T, member), offsetof(Onnx##T, flag), NULL, #member}
+#define NOTE(number, T, flag)                                                                      \
+    {number, KIND_NOTE, offsetof(Onnx##T, flag), offsetof(Onnx##T, flag), NULL, #flag}
+#define SUB(number, T, member, message)                                                            \
+    {number, KIND_MESSAGE, offsetof(Onnx##T, member), 0, &message, #member}
+#define LIST(number, kind, T, member)                                                              \
+    {number, KIND_##kind, offsetof(Onnx##T, member), offsetof(Onnx##T, n_##member), NULL, #member}
+#define SUBS(number, T, member, message)                                                           \
+    {number,   KIND_MESSAGES, offsetof(Onnx##T, member), offsetof(Onnx##T, n_##member),            \
+     &message, #member}
 
 static const Field entry_fields[] = {ONE(1, TEXT, Entry, key), ONE(2, TEXT, Entry, value)};
 MESSAGE(entry_message, Entry, 0, entry_fields);
@@ -72,24 +73,16 @@ static const Field tensor_fields[] = {
 MESSAGE(tensor_message, Tensor, offsetof(OnnxTensor, body), tensor_fields);
 
 static const Field attr_fields[] = {
-    ONE(1, TEXT, Attr, name),
-    HAS(2, FLOAT, Attr, f, has_f),
-    HAS(3, INT, Attr, i, has_i),
-    HAS(4, TEXT, Attr, s, has_s),
-    SUB(5, Attr, t, tensor_message),
-    NOTE(6, Attr, has_graph),
-    LIST(7, FLOATS, Attr, floats),
-    LIST(8, INTS, Attr, ints),
-    LIST(9, TEXTS, Attr, strings),
-    NOTE(11, Attr, has_graph),
-    ONE(20, INT, Attr, type),
-    ONE(21, TEXT, Attr, ref),
+    ONE(1, TEXT, Attr, name),      HAS(2, FLOAT, Attr, f, has_f),   HAS(3, INT, Attr, i, has_i),
+    HAS(4, TEXT, Attr, s, has_s),  SUB(5, Attr, t, tensor_message), NOTE(6, Attr, has_graph),
+    LIST(7, FLOATS, Attr, floats), LIST(8, INTS, Attr, ints),       LIST(9, TEXTS, Attr, strings),
+    NOTE(11, Attr, has_graph),     ONE(20, INT, Attr, type),        ONE(21, TEXT, Attr, ref),
     NOTE(22, Attr, has_sparse),
 };
 MESSAGE(attr_message, Attr, 0, attr_fields);
 
 static const Field node_fields[] = {
-    LIST(1, TEXTS, Node, inputs), LIST(2, TEXTS, Node, outputs), ONE(3, TEXT, Node, name),
+    LIST(1, TEXTS, Node, inputs), LIST(2, TEXTS, Node, outputs),      ONE(3, TEXT, Node, name),
     ONE(4, TEXT, Node, op),       SUBS(5, Node, attrs, attr_message), ONE(7, TEXT, Node, domain),
     ONE(8, TEXT, Node, overload),
 };
@@ -111,8 +104,12 @@ static const Field tensor_type_fields[] = {
 MESSAGE(tensor_type_message, TensorType, 0, tensor_type_fields);
 
 static const Field type_fields[] = {
-    SUB(1, Type, tensor, tensor_type_message), NOTE(4, Type, is_sequence), NOTE(5, Type, is_map),
-    NOTE(7, Type, is_opaque),                  NOTE(8, Type, is_sparse),   NOTE(9, Type, is_optional),
+    SUB(1, Type, tensor, tensor_type_message),
+    NOTE(4, Type, is_sequence),
+    NOTE(5, Type, is_map),
+    NOTE(7, Type, is_opaque),
+    NOTE(8, Type, is_sparse),
+    NOTE(9, Type, is_optional),
 };
 MESSAGE(type_message, Type, 0, type_fields);
 
@@ -126,24 +123,17 @@ static const Field opset_fields[] = {ONE(1, TEXT, Opset, domain), ONE(2, INT, Op
 MESSAGE(opset_message, Opset, 0, opset_fields);
 
 static const Field graph_fields[] = {
-    SUBS(1, Graph, nodes, node_message),
-    ONE(2, TEXT, Graph, name),
-    SUBS(5, Graph, initializers, tensor_message),
-    SUBS(11, Graph, inputs, value_info_message),
-    SUBS(12, Graph, outputs, value_info_message),
-    NOTE(15, Graph, has_sparse),
+    SUBS(1, Graph, nodes, node_message),          ONE(2, TEXT, Graph, name),
+    SUBS(5, Graph, initializers, tensor_message), SUBS(11, Graph, inputs, value_info_message),
+    SUBS(12, Graph, outputs, value_info_message), NOTE(15, Graph, has_sparse),
 };
 MESSAGE(graph_message, Graph, 0, graph_fields);
 
 static const Field function_fields[] = {
-    ONE(1, TEXT, Function, name),
-    LIST(4, TEXTS, Function, inputs),
-    LIST(5, TEXTS, Function, outputs),
-    LIST(6, TEXTS, Function, attrs),
-    SUBS(7, Function, nodes, node_message),
-    SUBS(9, Function, opsets, opset_message),
-    ONE(10, TEXT, Function, domain),
-    SUBS(11, Function, defaults, attr_message),
+    ONE(1, TEXT, Function, name),           LIST(4, TEXTS, Function, inputs),
+    LIST(5, TEXTS, Function, outputs),      LIST(6, TEXTS, Function, attrs),
+    SUBS(7, Function, nodes, node_message), SUBS(9, Function, opsets, opset_message),
+    ONE(10, TEXT, Function, domain),        SUBS(11, Function, defaults, attr_message),
     ONE(13, TEXT, Function, overload),
 };
 MESSAGE(function_message, Function, 0, function_fields);
@@ -414,11 +404,12 @@ const OnnxTensor *tn_onnx_decode_tensor(Ctx *ctx, const void *bytes, size_t size
 
 const char *tn_onnx_type_text(Ctx *ctx, int64_t data_type) {
     static const char *const names[] = {
-        "undefined",  "float32",    "uint8",      "int8",           "uint16",       "int16",
-        "int32",      "int64",      "string",     "bool",           "float16",      "float64",
-        "uint32",     "uint64",     "complex64",  "complex128",     "bfloat16",     "float8e4m3fn",
-        "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",  "int4",         "float4e2m1",
-        "float8e8m0", "uint2",      "int2"};
+        "undefined",      "float32",  "uint8",        "int8",           "uint16",
+        "int16",          "int32",    "int64",        "string",         "bool",
+        "float16",        "float64",  "uint32",       "uint64",         "complex64",
+        "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+        "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1",     "float8e8m0",
+        "uint2",          "int2"};
     if (data_type >= 0 && (size_t)data_type < sizeof names / sizeof *names) {
         return names[data_type];
     }

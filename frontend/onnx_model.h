@@ -151,8 +151,7 @@ typedef struct OnnxModel { /* ModelProto */
  * 64 MB + 4 times the file (TN_LIMIT beyond). */
 const OnnxModel *tn_onnx_decode_model(Ctx *ctx, const void *bytes, size_t size, const char *file);
 /* The same for a file holding one TensorProto. */
-const OnnxTensor *tn_onnx_decode_tensor(Ctx *ctx, const void *bytes, size_t size,
-                                        const char *file);
+const OnnxTensor *tn_onnx_decode_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file);
 /* "float16" for TensorProto.DataType 10; "type 99" in the arena for an unknown number. */
 const char *tn_onnx_type_text(Ctx *ctx, int64_t data_type);
 

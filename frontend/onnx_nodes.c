@@ -188,9 +188,9 @@ static const OnnxAttr *resolve_attrs(Site *site, size_t *n) {
         if (from->ref.len > 0) {
             const OnnxFunction *function = scope->function;
             from = attr_named(scope->attrs, scope->n_attrs, node->attrs[i].ref);
-            from = from != NULL ? from
-                                : attr_named(function->defaults, function->n_defaults,
-                                             node->attrs[i].ref);
+            from = from != NULL
+                       ? from
+                       : attr_named(function->defaults, function->n_defaults, node->attrs[i].ref);
         }
         if (from != NULL) {
             attrs[*n] = *from;
@@ -217,8 +217,8 @@ bool tn_onnx_add_functions(OnnxImport *import) {
     import->functions = tn_map(&ctx->arena);
     for (size_t i = 0; i < import->model->n_functions; i++) {
         const OnnxFunction *function = &import->model->functions[i];
-        StrView key = function_key(&ctx->arena, function->domain, function->name,
-                                   function->overload);
+        StrView key =
+            function_key(&ctx->arena, function->domain, function->name, function->overload);
         bool added;
         void **slot = tn_map_put_str(&import->functions, key, &added);
         if (!added) {
@@ -237,7 +237,8 @@ static const OnnxFunction *find_function(Site *site) {
     if (import->model->n_functions == 0) {
         return NULL;
     }
-    StrView key = function_key(&import->shared.ctx->scratch, node->domain, node->op, node->overload);
+    StrView key =
+        function_key(&import->shared.ctx->scratch, node->domain, node->op, node->overload);
     return tn_map_get_str(&import->functions, key);
 }
 
@@ -324,8 +325,9 @@ static const OpRow *find_row(Site *site) {
         tn_diag(diags, TN_UNSUPPORTED, site->loc, "operator '%s' (opset %lld) is not supported",
                 text_of(site, node->op), (long long)opset);
     } else if (row == NULL) {
-        fail(site, TN_BAD_INPUT, "the model does not say which version of the ai.onnx operators "
-                                 "it uses (opset_import)");
+        fail(site, TN_BAD_INPUT,
+             "the model does not say which version of the ai.onnx operators "
+             "it uses (opset_import)");
     }
     return row;
 }

@@ -66,8 +66,10 @@ static bool read_shape(const TensorSource *source, const OnnxTensor *tensor, Loc
                        tn_tensor *out, uint64_t *count) {
     Ctx *ctx = source->ctx;
     if (tensor->n_dims > TN_MAX_RANK) {
-        return tn_diag(&ctx->diags, TN_LIMIT, loc, "tensor '%s' has %zu dimensions, at most %d "
-                       "are possible", label(source, tensor), tensor->n_dims, TN_MAX_RANK);
+        return tn_diag(&ctx->diags, TN_LIMIT, loc,
+                       "tensor '%s' has %zu dimensions, at most %d "
+                       "are possible",
+                       label(source, tensor), tensor->n_dims, TN_MAX_RANK);
     }
     bool empty = false;
     for (size_t i = 0; i < tensor->n_dims; i++) {
@@ -201,8 +203,8 @@ static bool unpack(Wire wire, DataField field, DType dtype, unsigned char *to) {
     return true;
 }
 
-static bool take_list(const TensorSource *source, const OnnxTensor *tensor, Loc loc,
-                      uint64_t count, tn_tensor *out) {
+static bool take_list(const TensorSource *source, const OnnxTensor *tensor, Loc loc, uint64_t count,
+                      tn_tensor *out) {
     DType dtype = (DType)out->dtype;
     DataField field = data_field(dtype);
     Wire wire = tn_wire_make(source->base, tensor->body);
@@ -287,8 +289,8 @@ bool tn_onnx_tensor_read(const TensorSource *source, const OnnxTensor *tensor, L
 
 /* ---- files of one tensor ---- */
 
-bool tn_onnx_read_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file,
-                         tn_tensor *out, const char **name) {
+bool tn_onnx_read_tensor(Ctx *ctx, const void *bytes, size_t size, const char *file, tn_tensor *out,
+                         const char **name) {
     Loc loc = {.file = file};
     /* SequenceProto and OptionalProto hold their values in field 3, TensorProto nothing. */
     Wire wire = tn_wire_make(bytes, (StrView){bytes, size});

@@ -33,12 +33,15 @@ static Value *fix_kernel(Call *call, const Value *x, Value *weights, int64_t *ou
         const Dim *size = shape.dims[i];
         if (!tn_dim_is_const(size) && (size_t)i - 2 < n) {
             shape.dims[i] = tn_make_int(call, kernel[i - 2]);
-            if (!tn_make_require(call, size, shape.dims[i], "the weights differ from 'kernel_shape'")) {
+            if (!tn_make_require(call, size, shape.dims[i],
+                                 "the weights differ from 'kernel_shape'")) {
                 return NULL;
             }
         } else if (!tn_dim_is_const(size)) {
-            tn_call_unsupported(call, "without 'kernel_shape' the weights' dimension %d must be "
-                                "known at compile time", i);
+            tn_call_unsupported(call,
+                                "without 'kernel_shape' the weights' dimension %d must be "
+                                "known at compile time",
+                                i);
             return NULL;
         }
         out[i - 2] = shape.dims[i]->value;

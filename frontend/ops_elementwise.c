@@ -79,8 +79,8 @@ bool tn_import_pow(Call *call) {
         return call->out[0] != NULL;
     }
     DType dtype = power_dtype(a->type.dtype, b->type.dtype);
-    Value *power = tn_make_map2(call, TN_OP_pow, tn_make_cast(call, a, dtype),
-                                tn_make_cast(call, b, dtype));
+    Value *power =
+        tn_make_map2(call, TN_OP_pow, tn_make_cast(call, a, dtype), tn_make_cast(call, b, dtype));
     call->out[0] = tn_make_cast(call, power, a->type.dtype);
     return call->out[0] != NULL;
 }
@@ -165,8 +165,8 @@ bool tn_import_is_inf(Call *call) {
 
 /* Cast named its type before opset 6. */
 static int64_t named_type(StrView name) {
-    static const char *const names[] = {"",      "FLOAT", "UINT8",  "INT8", "UINT16",
-                                        "INT16", "INT32", "INT64",  "STRING", "BOOL",
+    static const char *const names[] = {"",        "FLOAT",  "UINT8",  "INT8",   "UINT16",
+                                        "INT16",   "INT32",  "INT64",  "STRING", "BOOL",
                                         "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
     for (size_t i = 1; i < sizeof names / sizeof *names; i++) {
         if (tn_sv_is(name, names[i])) {
@@ -180,8 +180,8 @@ bool tn_import_cast(Call *call) {
     if (!tn_call_has(call, "to")) {
         return tn_call_error(call, "attribute 'to' is missing");
     }
-    int64_t type = call->opset < 6 ? named_type(tn_call_text(call, "to", ""))
-                                   : tn_call_int(call, "to", 0);
+    int64_t type =
+        call->opset < 6 ? named_type(tn_call_text(call, "to", "")) : tn_call_int(call, "to", 0);
     if (call->failed) {
         return false;
     }

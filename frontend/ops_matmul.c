@@ -45,8 +45,8 @@ static Value *batched(Call *call, Value *a, Value *b) {
         full_a.dims[full_a.rank++] = sa.dims[rank_a - 2 + i];
         full_b.dims[full_b.rank++] = sb.dims[rank_b - 2 + i];
     }
-    return contract(call, tn_make_expand(call, a, &full_a), tn_make_expand(call, b, &full_b),
-                    batch, batch + 1, batch);
+    return contract(call, tn_make_expand(call, a, &full_a), tn_make_expand(call, b, &full_b), batch,
+                    batch + 1, batch);
 }
 
 /* A vector on the left is a row, on the right a column; the added dim goes again. */

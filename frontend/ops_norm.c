@@ -49,7 +49,8 @@ bool tn_import_log_softmax(Call *call) {
         return false;
     }
     Value *x = shifted(call, call->in[0], axes);
-    Value *sum = tn_make_reduce(call, TN_OP_reduce_sum, tn_make_map1(call, TN_OP_exp, x), axes, true);
+    Value *sum =
+        tn_make_reduce(call, TN_OP_reduce_sum, tn_make_map1(call, TN_OP_exp, x), axes, true);
     return done(call, tn_make_map2(call, TN_OP_sub, x, tn_make_map1(call, TN_OP_log, sum)));
 }
 
@@ -57,8 +58,7 @@ bool tn_import_log_softmax(Call *call) {
 
 /* 1 / sqrt(variance + epsilon) */
 static Value *inverse_deviation(Call *call, Value *variance, double epsilon) {
-    return tn_make_map1(call, TN_OP_rsqrt,
-                        tn_make_map2_num(call, TN_OP_add, variance, epsilon));
+    return tn_make_map1(call, TN_OP_rsqrt, tn_make_map2_num(call, TN_OP_add, variance, epsilon));
 }
 
 bool tn_import_layer_norm(Call *call) {
@@ -107,7 +107,7 @@ static bool read_batch_norm(Call *call, BatchNorm *out) {
                         (call->opset < 14 && call->n_out > 1);
     if (old_training) {
         return tn_call_unsupported(call, "BatchNormalization in training mode is not supported "
-                                   "before opset 14");
+                                         "before opset 14");
     }
     if (call->n_out > 1 && !out->training) {
         return tn_call_error(call, "%zu outputs without 'training_mode', expected one",
@@ -165,8 +165,7 @@ bool tn_import_batch_norm(Call *call) {
     Value *mean = call->in[3];
     Value *variance = call->in[4];
     Value *x = call->in[0];
-    if (!read_batch_norm(call, &norm) ||
-        (norm.training && !train(call, &norm, &mean, &variance))) {
+    if (!read_batch_norm(call, &norm) || (norm.training && !train(call, &norm, &mean, &variance))) {
         return false;
     }
     DType dtype = mean->type.dtype;
@@ -193,10 +192,11 @@ static Value *channel_sums(Call *call, Value *x, int64_t size) {
     lo[1] = (size - 1) / 2;
     hi[1] = size - 1 - lo[1];
     Value *square = tn_make_map2(call, TN_OP_mul, x, x);
-    Attr attrs[] = {
-        tn_make_attr_ints(TN_ATTR_window, window, rank), tn_make_attr_ints(TN_ATTR_strides, ones, rank),
-        tn_make_attr_ints(TN_ATTR_pads_lo, lo, rank),    tn_make_attr_ints(TN_ATTR_pads_hi, hi, rank),
-        tn_make_attr_ints(TN_ATTR_dilations, ones, rank)};
+    Attr attrs[] = {tn_make_attr_ints(TN_ATTR_window, window, rank),
+                    tn_make_attr_ints(TN_ATTR_strides, ones, rank),
+                    tn_make_attr_ints(TN_ATTR_pads_lo, lo, rank),
+                    tn_make_attr_ints(TN_ATTR_pads_hi, hi, rank),
+                    tn_make_attr_ints(TN_ATTR_dilations, ones, rank)};
     return tn_make_node(call, TN_OP_pool_sum, &square, 1, attrs, 5);
 }
 
@@ -204,12 +204,13 @@ bool tn_import_lrn(Call *call) {
     Value *x = call->in[0];
     int64_t size = tn_call_int(call, "size", 0);
     if (x->type.rank < 2 || size < 1 || size > INT32_MAX) {
-        return tn_call_error(call, "size %lld over an operand of rank %d; expected at least 1 and 2",
+        return tn_call_error(call,
+                             "size %lld over an operand of rank %d; expected at least 1 and 2",
                              (long long)size, x->type.rank);
     }
     double alpha = tn_call_float(call, "alpha", 9.999999747378752e-05);
-    Value *sum = tn_make_map2_num(call, TN_OP_mul, channel_sums(call, x, size),
-                                  alpha / (double)size);
+    Value *sum =
+        tn_make_map2_num(call, TN_OP_mul, channel_sums(call, x, size), alpha / (double)size);
     sum = tn_make_map2_num(call, TN_OP_add, sum, tn_call_float(call, "bias", 1));
     sum = tn_make_map2_num(call, TN_OP_pow, sum, tn_call_float(call, "beta", 0.75));
     return done(call, tn_make_map2(call, TN_OP_div, x, sum));

@@ -31,8 +31,7 @@ static Value *pad_constant(Call *call, Value *x, Value *fill, const Amounts *amo
 
 typedef enum PadMode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP, PAD_UNKNOWN } PadMode;
 
-static Value *pad_axis(Call *call, Value *x, int axis, const Dim *lo, const Dim *hi,
-                       PadMode mode) {
+static Value *pad_axis(Call *call, Value *x, int axis, const Dim *lo, const Dim *hi, PadMode mode) {
     Ctx *ctx = call->ctx;
     if (x == NULL || (tn_dim_is(lo, 0) && tn_dim_is(hi, 0))) {
         return x;
@@ -74,7 +73,8 @@ static bool pad(Call *call, const Amounts *amounts, Value *fill) {
     StrView text = tn_call_text(call, "mode", "constant");
     PadMode mode = mode_of(text);
     if (mode == PAD_UNKNOWN || (mode == PAD_WRAP && call->opset < 19)) {
-        return tn_call_error(call, "mode '%s' is unknown in opset %d; expected constant, reflect, "
+        return tn_call_error(call,
+                             "mode '%s' is unknown in opset %d; expected constant, reflect, "
                              "edge or (from opset 19) wrap",
                              tn_sv_dup(&call->ctx->scratch, text), call->opset);
     }

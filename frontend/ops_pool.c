@@ -68,8 +68,11 @@ static Value *closed_counts(Call *call, const Window *w, int i, const Dim *befor
 static Value *pooled_counts(Call *call, const Window *w, int i, const Dim *before,
                             const Dim *length, DType dtype) {
     Ctx *ctx = call->ctx;
-    Window line = {.n = 1, .size = {w->size[i]}, .stride = {w->stride[i]},
-                   .dilation = {w->dilation[i]}, .in = {length}};
+    Window line = {.n = 1,
+                   .size = {w->size[i]},
+                   .stride = {w->stride[i]},
+                   .dilation = {w->dilation[i]},
+                   .in = {length}};
     const Dim *all = tn_dim_add(ctx, w->in[i], tn_dim_add(ctx, w->lo[i], w->reach[i]));
     line.lo[0] = tn_dim_sub(ctx, w->lo[i], before);
     line.reach[0] = tn_dim_sub(ctx, tn_dim_sub(ctx, all, length), line.lo[0]);
@@ -153,7 +156,8 @@ static Value *column_major(Call *call, Value *at, const Value *x) {
         Value *step = tn_make_scalar_dim(call, TN_I64, row);
         Value *index = tn_make_map2(call, TN_OP_div, rest, step);
         rest = tn_make_map2(call, TN_OP_rem, rest, step);
-        Value *place = tn_make_map2(call, TN_OP_mul, index, tn_make_scalar_dim(call, TN_I64, column));
+        Value *place =
+            tn_make_map2(call, TN_OP_mul, index, tn_make_scalar_dim(call, TN_I64, column));
         result = tn_make_map2(call, TN_OP_add, result, place);
         column = tn_dim_mul(ctx, column, x->type.dims[d]);
     }
@@ -165,7 +169,8 @@ static Value *least(Call *call, DType dtype) {
         return tn_make_scalar(call, dtype, -(double)INFINITY);
     }
     int bits = (int)tn_dtype_bytes(dtype) * 8;
-    return tn_make_scalar_int(call, dtype, tn_dtype_is_signed(dtype) ? INT64_MIN >> (64 - bits) : 0);
+    return tn_make_scalar_int(call, dtype,
+                              tn_dtype_is_signed(dtype) ? INT64_MIN >> (64 - bits) : 0);
 }
 
 bool tn_import_max_pool(Call *call) {
@@ -177,7 +182,7 @@ bool tn_import_max_pool(Call *call) {
     if (call->n_out > 1) {
         if (!tn_window_is_static(&w)) {
             return tn_call_unsupported(call, "'Indices' with padding that depends on sizes known "
-                                       "only at run time are not supported");
+                                             "only at run time are not supported");
         }
         Value *at = tn_make_pool(call, TN_OP_pool_argmax, x, &w, NULL);
         bool columns = tn_call_int(call, "storage_order", 0) != 0;

@@ -67,14 +67,16 @@ static bool resolve_entry(Call *call, const Value *x, bool allow_zero, Target *t
     t->size[i] = asked;
     if (tn_dim_is_const(asked)) {
         if (asked->value < -1) {
-            return tn_call_error(call, "the shape has %lld at position %zu", (long long)asked->value,
-                                 i);
+            return tn_call_error(call, "the shape has %lld at position %zu",
+                                 (long long)asked->value, i);
         }
         if (asked->value == 0 && !allow_zero && !copies) {
             return tn_call_error(call, "the shape copies dimension %zu of an operand of rank %d", i,
                                  x->type.rank);
         }
-        t->size[i] = asked->value == -1 ? NULL : asked->value == 0 && copies ? x->type.dims[i] : asked;
+        t->size[i] = asked->value == -1            ? NULL
+                     : asked->value == 0 && copies ? x->type.dims[i]
+                                                   : asked;
         return true;
     }
     if (!has_element(call, asked)) {
@@ -176,8 +178,10 @@ static bool unit_axes(Call *call, const Value *x, uint32_t *out) {
     for (int i = 0; i < x->type.rank; i++) {
         const Dim *dim = x->type.dims[i];
         if (!tn_dim_is_const(dim) && may_be(dim, 1)) {
-            return tn_call_unsupported(call, "without 'axes' the rank of the result depends on "
-                                       "dimension %d, which is not known at compile time", i);
+            return tn_call_unsupported(call,
+                                       "without 'axes' the rank of the result depends on "
+                                       "dimension %d, which is not known at compile time",
+                                       i);
         }
         *out |= tn_dim_is(dim, 1) ? 1u << i : 0;
     }

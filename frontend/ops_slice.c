@@ -81,8 +81,8 @@ static bool slice(Call *call, const SliceSpec *spec) {
 
 /* Lists of one length, or absent. */
 static bool check_lengths(Call *call, const char *what, size_t found, size_t expected) {
-    return found == expected || tn_call_error(call, "'%s' has %zu entries, 'starts' %zu", what,
-                                              found, expected);
+    return found == expected ||
+           tn_call_error(call, "'%s' has %zu entries, 'starts' %zu", what, found, expected);
 }
 
 bool tn_import_slice_attrs(Call *call) {
@@ -138,9 +138,9 @@ static bool equal_parts(Call *call, const Dim *size, bool ragged, const Dim **ou
     Ctx *ctx = call->ctx;
     int64_t n = (int64_t)call->n_out;
     const Dim *parts = tn_make_int(call, n);
-    if (!ragged && !tn_make_require(call, tn_dim_modc(ctx, size, n), tn_make_int(call, 0),
-                                    "the dimension cannot be split into %lld equal parts",
-                                    (long long)n)) {
+    if (!ragged &&
+        !tn_make_require(call, tn_dim_modc(ctx, size, n), tn_make_int(call, 0),
+                         "the dimension cannot be split into %lld equal parts", (long long)n)) {
         return false;
     }
     const Dim *part = ragged ? tn_dim_ceil_div(ctx, size, parts) : tn_dim_divc(ctx, size, n);
@@ -168,8 +168,8 @@ static bool listed_parts(Call *call, const Dim **out, size_t max, bool *given) {
             out[i] = tn_make_int(call, list[i]);
         }
     }
-    return n == call->n_out || tn_call_error(call, "'split' has %zu entries for %zu outputs", n,
-                                             call->n_out);
+    return n == call->n_out ||
+           tn_call_error(call, "'split' has %zu entries for %zu outputs", n, call->n_out);
 }
 
 bool tn_import_split(Call *call) {
@@ -213,9 +213,8 @@ bool tn_import_gather(Call *call) {
     if (!tn_call_axis(call, tn_call_int(call, "axis", 0), x->type.rank, &axis)) {
         return false;
     }
-    const RefTensor *known = at->type.rank == 0 && tn_dtype_is_int(at->type.dtype)
-                                 ? tn_call_known(call, at)
-                                 : NULL;
+    const RefTensor *known =
+        at->type.rank == 0 && tn_dtype_is_int(at->type.dtype) ? tn_call_known(call, at) : NULL;
     if (known == NULL) {
         return done(call, tn_make_gather(call, x, at, axis));
     }

@@ -7,7 +7,9 @@
 enum { SIZE_MAX_DIM = INT32_MAX };
 
 Symbols tn_symbols(Ctx *ctx, const FrontendOptions *options) {
-    return (Symbols){.ctx = ctx, .options = options, .by_name = tn_map(&ctx->arena),
+    return (Symbols){.ctx = ctx,
+                     .options = options,
+                     .by_name = tn_map(&ctx->arena),
                      .used = tn_map(&ctx->arena)};
 }
 

@@ -45,7 +45,8 @@ static bool read_size(Call *call, const int64_t *size, Window *w) {
     }
     for (int i = 0; i < w->n && size != NULL; i++) {
         if (w->size[i] != 0 && w->size[i] != size[i]) {
-            return tn_call_error(call, "'kernel_shape' has %lld at position %d, the weights have %lld",
+            return tn_call_error(call,
+                                 "'kernel_shape' has %lld at position %d, the weights have %lld",
                                  (long long)w->size[i], i, (long long)size[i]);
         }
         w->size[i] = size[i];
@@ -66,7 +67,8 @@ static bool read_auto_pad(Call *call, AutoPad *out) {
         *out = PAD_EXPLICIT;
         return true;
     }
-    return tn_call_error(call, "'auto_pad' is '%s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER",
+    return tn_call_error(call,
+                         "'auto_pad' is '%s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER",
                          tn_sv_dup(&call->ctx->scratch, text));
 }
 

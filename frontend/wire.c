@@ -130,8 +130,7 @@ bool tn_wire_count(Wire *wire, WireType type, StrView packed, size_t *out) {
     if (type != WIRE_VARINT) {
         size_t size = type == WIRE_FIXED32 ? 4 : 8;
         *out = packed.len / size;
-        return packed.len % size == 0 ||
-               fail(wire, bytes, "a packed list ends inside an element");
+        return packed.len % size == 0 || fail(wire, bytes, "a packed list ends inside an element");
     }
     size_t n = 0;
     for (size_t i = 0; i < packed.len; i++) {

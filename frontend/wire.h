@@ -13,7 +13,12 @@
 
 #include "base/str.h"
 
-typedef enum WireType { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 } WireType;
+typedef enum WireType {
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_FIXED32 = 5
+} WireType;
 
 typedef struct Wire {
     const unsigned char *base; /* start of the file: offsets count from here */

@@ -65,9 +65,10 @@ static void test_attributes(void **state) {
     tn_output(f.graph, "y", y);
     RefTensor out = run(&f);
     assert_true(out.dtype == TN_I64 && out.rank == 0 && out.i[0] == 0);
-    y = tn_apply(f.graph, "Pad", (tn_value *[]){x, tn_constant(f.graph, TN_I64, 1, (int64_t[]){4},
-                                                               (int64_t[]){0, 1, 0, 0})},
-                 2, "mode=\"edge\"");
+    y = tn_apply(
+        f.graph, "Pad",
+        (tn_value *[]){x, tn_constant(f.graph, TN_I64, 1, (int64_t[]){4}, (int64_t[]){0, 1, 0, 0})},
+        2, "mode=\"edge\"");
     assert_non_null(y);
     assert_true(tn_dim_is(((Value *)y)->type.dims[1], 4));
     tn_ctx_free(&f.ctx);
@@ -79,14 +80,10 @@ static void test_mistakes(void **state) {
     static const struct {
         const char *op, *attributes, *text;
     } cases[] = {
-        {"Softmaxx", NULL, "no such operator"},
-        {"Softmax", "axis", "expected"},
-        {"Softmax", "axis=", "expected"},
-        {"Softmax", "axis=1 axis=2", "expected"},
-        {"Softmax", "axis=[1", "expected"},
-        {"Softmax", "axis=1.5", "expected an int"},
-        {"Softmax", "axes=1", "unknown"},
-        {"Softmax", "axis=7", "outside"},
+        {"Softmaxx", NULL, "no such operator"}, {"Softmax", "axis", "expected"},
+        {"Softmax", "axis=", "expected"},       {"Softmax", "axis=1 axis=2", "expected"},
+        {"Softmax", "axis=[1", "expected"},     {"Softmax", "axis=1.5", "expected an int"},
+        {"Softmax", "axes=1", "unknown"},       {"Softmax", "axis=7", "outside"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Fixture f;
@@ -146,8 +143,8 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_network),    cmocka_unit_test(test_attributes),
-        cmocka_unit_test(test_mistakes),   cmocka_unit_test(test_bad_inputs),
+        cmocka_unit_test(test_network),       cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_mistakes),      cmocka_unit_test(test_bad_inputs),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 
 #include "tests/support/onnx_case.h"
 
+/* One case a row: columns say more here than the formatter would. */
+/* clang-format off */
 #define CHECK(...)                                                   \
     do {                                                             \
         const OpCase cases[] = {__VA_ARGS__};                        \
@@ -118,12 +120,14 @@ static void test_activations(void **state) {
           {22, "ThresholdedRelu", "alpha=2.0", {CASE_T(TN_F32, "3", 1, 2, 3)}, 0, {CASE_T(TN_F32, "3", 0, 0, 3)}, NULL});
 }
 
+/* clang-format on */
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unary),    cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_pow),      cmocka_unit_test(test_legacy_broadcast),
-        cmocka_unit_test(test_variadic), cmocka_unit_test(test_clip),
-        cmocka_unit_test(test_cast),     cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_unary),       cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_pow),         cmocka_unit_test(test_legacy_broadcast),
+        cmocka_unit_test(test_variadic),    cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_cast),        cmocka_unit_test(test_dropout),
         cmocka_unit_test(test_activations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

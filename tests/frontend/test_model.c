@@ -79,7 +79,8 @@ static void test_data_forms(void **state) {
     check_varints(9, 5, TN_BOOL, (int64_t[]){0, 1, 7}, (uint8_t[]){0, 1, 1}, 3);
     check_varints(7, 7, TN_I64, mixed, mixed, 24);
     check_varints(13, 11, TN_U64, mixed, mixed, 24);
-    check_varints(12, 11, TN_U32, (int64_t[]){1, 2, 4294967295}, (uint32_t[]){1, 2, 4294967295u}, 12);
+    check_varints(12, 11, TN_U32, (int64_t[]){1, 2, 4294967295}, (uint32_t[]){1, 2, 4294967295u},
+                  12);
     const float floats[] = {1.5f, -2, 3};
     const double doubles[] = {1.5, -2, 3};
     Pb single = typed_tensor(1, 3);
@@ -189,7 +190,7 @@ static int make_folder(void **state) {
 static int remove_folder(void **state) {
     Folder *folder = *state;
     static const char *const names[] = {"in/data", "in/sub/data", "secret", "in/link", "in/dir",
-                                        "in/fifo", "in/sub", "in", ""};
+                                        "in/fifo", "in/sub",      "in",     ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char name[128];
         snprintf(name, sizeof name, "%s/%s", folder->path, names[i]);
@@ -289,8 +290,8 @@ static void test_external_refused(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         FileMaps maps = {0};
         FrontendOptions options = {.dir = dir, .maps = i % 2 == 0 ? &maps : NULL};
-        Pb model = external_model(cases[i].location, cases[i].len, cases[i].offset,
-                                  cases[i].length);
+        Pb model =
+            external_model(cases[i].location, cases[i].len, cases[i].offset, cases[i].length);
         onnx_check_error(&model, &options, cases[i].status, cases[i].text);
         tn_file_maps_free(&maps);
     }
@@ -343,7 +344,8 @@ static void test_types(void **state) {
     Pb rank = {0};
     put_value(&rank, GRAPH_INPUT, "x", 1, "2");
     put_value(&rank, GRAPH_OUTPUT, "x", 1, "2,1");
-    onnx_check_graph_error(&rank, TN_BAD_INPUT, "declared with 2 dimensions, its nodes give f32[2]");
+    onnx_check_graph_error(&rank, TN_BAD_INPUT,
+                           "declared with 2 dimensions, its nodes give f32[2]");
     Pb size = {0};
     put_value(&size, GRAPH_INPUT, "x", 1, "2");
     put_value(&size, GRAPH_OUTPUT, "x", 1, "3");
@@ -434,7 +436,8 @@ static void test_operator_errors(void **state) {
         {13, "MatMul", "x x", NULL, TN_BAD_INPUT, "3"},
         {13, "Reshape", "x k", NULL, TN_BAD_INPUT, "6"},
         {13, "Transpose", "x", "perm=[0,0]", TN_BAD_INPUT, "axis 0 occurs twice"},
-        {13, "ReduceSum", "x i", NULL, TN_UNSUPPORTED, "'axes' decides a shape and depends on input 'i'"},
+        {13, "ReduceSum", "x i", NULL, TN_UNSUPPORTED,
+         "'axes' decides a shape and depends on input 'i'"},
         {13, "Cast", "x", "to=10", TN_UNSUPPORTED, "element type float16"},
         {13, "Dropout", "x - t", NULL, TN_UNSUPPORTED, "training mode"},
         {13, "Concat", "x x", NULL, TN_BAD_INPUT, "'axis' is missing"},

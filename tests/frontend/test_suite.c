@@ -34,7 +34,7 @@ static void *read_file(const char *path, size_t *size) {
     }
     fseek(file, 0, SEEK_END);
     *size = (size_t)ftell(file);
-    rewind(file);
+    fseek(file, 0, SEEK_SET);
     char *bytes = malloc(*size + 1);
     *size = fread(bytes, 1, *size, file);
     bytes[*size] = 0;
@@ -88,8 +88,7 @@ static bool same_tensor(const RefTensor *got, const RefTensor *want, size_t outp
         double value = !floats ? 0 : got->dtype == TN_F32 ? (double)(float)got->f[k] : got->f[k];
         if (floats ? !close_enough(value, want->f[k]) : got->i[k] != want->i[k]) {
             printf("  output %zu differs at %lld: %g, expected %g\n", output, (long long)k,
-                   floats ? value : (double)got->i[k],
-                   floats ? want->f[k] : (double)want->i[k]);
+                   floats ? value : (double)got->i[k], floats ? want->f[k] : (double)want->i[k]);
             return false;
         }
     }
@@ -142,14 +141,15 @@ static bool import(Case *c) {
         return tn_diag(&c->ctx->diags, TN_IO, (Loc){.file = path}, "cannot be read");
     }
     for (size_t i = 0; i < MAX_IO; i++) {
-        const char *file = tn_arena_printf(&c->ctx->arena, "%s/test_data_set_0/input_%zu.pb",
-                                           c->dir, i);
+        const char *file =
+            tn_arena_printf(&c->ctx->arena, "%s/test_data_set_0/input_%zu.pb", c->dir, i);
         size_t length;
         const char *name = "";
         void *data = read_file(file, &length);
         size_t said = c->ctx->diags.items.len;
-        if (data == NULL || !tn_onnx_read_tensor(c->ctx, data, length, file, &bindings[i].value,
-                                                 &name) || name[0] == 0) {
+        if (data == NULL ||
+            !tn_onnx_read_tensor(c->ctx, data, length, file, &bindings[i].value, &name) ||
+            name[0] == 0) {
             c->ctx->diags.items.len = said;
             continue;
         }

@@ -54,7 +54,9 @@ static void test_bad_fields(void **state) {
         {"\x08\x80", 2, 2},                                     /* value cut */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11, 1}, /* 65 bits */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, 1},
-        {"\x12\x05" "ab", 4, 1},                                /* length past the end */
+        {"\x12\x05"
+         "ab",
+         4, 1},                                /* length past the end */
         {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, 1}, /* length 2^64 - 1 */
         {"\x15\1\2\3", 4, 1},                                   /* fixed32 cut */
         {"\x11\1\2\3\4\5\6\7", 8, 1},                           /* fixed64 cut */
@@ -112,8 +114,9 @@ static Pb small_model(void) {
         onnx_value("y", 1, "N,2"),
         onnx_value("z", 1, NULL),
     };
-    static const unsigned fields[] = {GRAPH_INPUT, GRAPH_NODE, GRAPH_NODE, GRAPH_NODE, GRAPH_NODE,
-                                      GRAPH_INIT, GRAPH_INIT, GRAPH_OUTPUT, GRAPH_OUTPUT};
+    static const unsigned fields[] = {GRAPH_INPUT, GRAPH_NODE,   GRAPH_NODE,
+                                      GRAPH_NODE,  GRAPH_NODE,   GRAPH_INIT,
+                                      GRAPH_INIT,  GRAPH_OUTPUT, GRAPH_OUTPUT};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         pb_message(&graph, fields[i], &parts[i]);
     }
@@ -237,10 +240,10 @@ static void test_not_a_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),     cmocka_unit_test(test_bad_fields),
-        cmocka_unit_test(test_packed),     cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_mutation),   cmocka_unit_test(test_amplification),
-        cmocka_unit_test(test_depth),      cmocka_unit_test(test_not_a_model),
+        cmocka_unit_test(test_fields),   cmocka_unit_test(test_bad_fields),
+        cmocka_unit_test(test_packed),   cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_mutation), cmocka_unit_test(test_amplification),
+        cmocka_unit_test(test_depth),    cmocka_unit_test(test_not_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

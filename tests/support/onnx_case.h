@@ -1,8 +1,8 @@
 /* onnx_case.h: one operator imported and evaluated, against values worked out by hand.
  *
  * Each case is run three times: with static dims, with symbolic ones (equal sizes share a
- * symbol; 1 stays a number, and so does the length of a list of integers), and with all inputs as initializers. The results must be the
- * same three times.
+ * symbol; 1 stays a number, and so does the length of a list of integers), and with all inputs as
+ * initializers. The results must be the same three times.
  */
 #ifndef TN_TESTS_ONNX_CASE_H
 #define TN_TESTS_ONNX_CASE_H

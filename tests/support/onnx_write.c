@@ -12,7 +12,11 @@ void pb_free(Pb *pb) {
 void pb_raw(Pb *pb, const void *bytes, size_t len) {
     if (pb->len + len > pb->cap) {
         pb->cap = 2 * (pb->len + len);
-        pb->data = realloc(pb->data, pb->cap);
+        unsigned char *data = realloc(pb->data, pb->cap);
+        if (data == NULL) {
+            abort();
+        }
+        pb->data = data;
     }
     if (len > 0) {
         memcpy(pb->data + pb->len, bytes, len);
