@@ -358,6 +358,38 @@ bool tn_eval_not(EvalArgs *args) {
     return true;
 }
 
+/* ---- bits ---- */
+
+static int64_t bitand_i(DType dtype, int64_t a, int64_t b) {
+    (void)dtype;
+    return a & b;
+}
+static int64_t bitor_i(DType dtype, int64_t a, int64_t b) {
+    (void)dtype;
+    return a | b;
+}
+static int64_t bitxor_i(DType dtype, int64_t a, int64_t b) {
+    (void)dtype;
+    return a ^ b;
+}
+static int64_t bitnot_i(DType dtype, int64_t a) {
+    (void)dtype;
+    return ~a;
+}
+
+bool tn_eval_bitand(EvalArgs *args) {
+    return binary(args, NULL, bitand_i);
+}
+bool tn_eval_bitor(EvalArgs *args) {
+    return binary(args, NULL, bitor_i);
+}
+bool tn_eval_bitxor(EvalArgs *args) {
+    return binary(args, NULL, bitxor_i);
+}
+bool tn_eval_bitnot(EvalArgs *args) {
+    return unary(args, NULL, bitnot_i);
+}
+
 bool tn_eval_isnan(EvalArgs *args) {
     for (int64_t k = 0; k < args->out->count; k++) {
         args->out->i[k] = isnan(args->in[0]->f[k]) != 0;

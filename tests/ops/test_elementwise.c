@@ -165,6 +165,20 @@ static void integer_order(void **state) {
     expect_int(t, TN_OP_lt, TN_BOOL, 0, 1, 1);
 }
 
+static void bits(void **state) {
+    OpTest *t = *state;
+    expect_int(t, TN_OP_bitand, TN_I8, -4, 7, 4);
+    expect_int(t, TN_OP_bitor, TN_I8, -4, 1, -3);
+    expect_int(t, TN_OP_bitor, TN_U8, 0xf0, 0x0f, 0xff);
+    expect_int(t, TN_OP_bitxor, TN_I32, -1, 0x0f, -16);
+    expect_int(t, TN_OP_bitxor, TN_U64, -1, 1, -2);
+    expect_int1(t, TN_OP_bitnot, TN_U8, 0x0f, 0xf0);
+    expect_int1(t, TN_OP_bitnot, TN_U16, 0, 0xffff);
+    expect_int1(t, TN_OP_bitnot, TN_I64, 0, -1);
+    Type f = optest_type(t, TN_F32, D(1));
+    optest_refused(t, TN_BAD_INPUT, "bitand", TN_OP_bitand, TYPE_LIST(f, f), NO_ATTRS);
+}
+
 static void comparison_and_logic(void **state) {
     OpTest *t = *state;
     RefTensor a = T_F(t, D(4), 1, NAN, -INFINITY, 0);
@@ -367,6 +381,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(integer_division, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(integer_power, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(integer_order, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(bits, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(comparison_and_logic, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(choice, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(conversion, optest_set_up, optest_tear_down),

@@ -134,6 +134,13 @@ static Value *rounding(Gen *gen, Value *a) {
     return gen_map1(gen, op, a, (GenInfo){info.mag + 1, 0});
 }
 
+static Value *flip_bits(Gen *gen, Value *a, Value *b) {
+    static const Op ops[] = {TN_OP_bitand, TN_OP_bitor, TN_OP_bitxor};
+    GenInfo info = {HUGE_VAL, 0};
+    return gen_chance(gen, 25) ? gen_map1(gen, TN_OP_bitnot, a, info)
+                               : gen_map2(gen, GEN_PICK(gen, ops), a, b, info);
+}
+
 Value *gen_step_exact(Gen *gen) {
     static const Op remainders[] = {TN_OP_mod, TN_OP_rem};
     Value *a = gen_value(gen, gen_wants_exact);
@@ -145,6 +152,9 @@ Value *gen_step_exact(Gen *gen) {
     GenInfo ib = gen_info(gen, b);
     if (!gen_is_float(a) && gen_chance(gen, 30)) {
         return gen_map2(gen, TN_OP_pow, a, b, (GenInfo){HUGE_VAL, 0});
+    }
+    if (!gen_is_float(a) && gen_chance(gen, 30)) {
+        return flip_bits(gen, a, b);
     }
     if (ib.frac < 0) {
         return NULL;
