@@ -48,6 +48,14 @@ static void test_binary(void **state) {
           {16, "Where", NULL, {CASE_T(TN_BOOL, "2,1", 1, 0), CASE_T(TN_I64, "2", 1, 2), CASE_T(TN_I64, "", 9)}, 0, {CASE_T(TN_I64, "2,2", 1, 2, 9, 9)}, NULL});
 }
 
+static void test_bitwise(void **state) {
+    (void)state;
+    CHECK({18, "BitwiseAnd", NULL, {CASE_T(TN_I32, "2,1", 12, -1), CASE_T(TN_I32, "2", 10, 7)}, 0, {CASE_T(TN_I32, "2,2", 8, 4, 10, 7)}, NULL},
+          {18, "BitwiseOr", NULL, {CASE_T(TN_U8, "2", 240, 1), CASE_T(TN_U8, "2", 15, 1)}, 0, {CASE_T(TN_U8, "2", 255, 1)}, NULL},
+          {18, "BitwiseXor", NULL, {CASE_T(TN_I64, "2", -1, 5), CASE_T(TN_I64, "", 3)}, 0, {CASE_T(TN_I64, "2", -4, 6)}, NULL},
+          {18, "BitwiseNot", NULL, {CASE_T(TN_U16, "2", 0, 65534)}, 0, {CASE_T(TN_U16, "2", 65535, 1)}, NULL});
+}
+
 static void test_legacy_broadcast(void **state) {
     (void)state;
     CHECK({6, "Add", "broadcast=1, axis=0", {CASE_T(TN_F32, "2,3", 1, 2, 3, 4, 5, 6), CASE_T(TN_F32, "2", 10, 20)}, 0, {CASE_T(TN_F32, "2,3", 11, 12, 13, 24, 25, 26)}, NULL},
@@ -128,7 +136,7 @@ int main(void) {
         cmocka_unit_test(test_pow),         cmocka_unit_test(test_legacy_broadcast),
         cmocka_unit_test(test_variadic),    cmocka_unit_test(test_clip),
         cmocka_unit_test(test_cast),        cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_activations), cmocka_unit_test(test_bitwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
