@@ -35,7 +35,7 @@ typedef enum tn_emit {
 TN_API tn_compiler *tn_compiler_create(void);
 TN_API void tn_compiler_destroy(tn_compiler *compiler);
 /* Sets an option by name; false (and a diagnostic) for an unknown name or bad value:
- * "opt" = 0..3, "march" = native | x86-64-v2 | x86-64-v3 | x86-64-v4, "threads" = N,
+ * "opt" = 0..3, "march" = native | x86-64 | x86-64-v2 | x86-64-v3 | x86-64-v4, "threads" = N,
  * "dim" = NAME=N (repeatable), "prefix" = C identifier, "dump-after" = PASS | all,
  * "stop-after" = PASS, "time-passes" = 0|1, "verify-each" = 0|1. */
 TN_API bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value);

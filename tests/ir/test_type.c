@@ -183,7 +183,7 @@ static void test_targets(void **state) {
         assert_ptr_equal(tn_target_by_name(tn_sv(target->name)), target);
         assert_true(target->vector_bytes >= 16 && target->vector_regs >= 16);
     }
-    assert_int_equal(n, 3);
+    assert_true(n >= 3);
     assert_null(tn_target_by_name(TN_SV("z80")));
     const Target *native = tn_target_by_name(TN_SV("native"));
     assert_true(native == NULL || native == tn_target_by_name(tn_sv(native->name)));
