@@ -50,9 +50,21 @@ static bool is_nests(Kernel *kernel) {
     return true;
 }
 
+/* Whether some loop's extent is known at run time only: it may be large. */
+static bool has_open_extent(const Stmt *stmt) {
+    for (; stmt != NULL; stmt = stmt->next) {
+        if (stmt->kind == STMT_FOR &&
+            (stmt->extent->hi > SERIAL_OPERATIONS || has_open_extent(stmt->body))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void share_kernel(Step *step) {
     Kernel *kernel = step->kernel;
-    step->serial = kernel->flops < SERIAL_OPERATIONS || !is_nests(kernel);
+    bool small = kernel->flops < SERIAL_OPERATIONS && !has_open_extent(kernel->body);
+    step->serial = small || !is_nests(kernel);
     for (Stmt **link = &kernel->body; *link != NULL && !step->serial; link = &(*link)->next) {
         if (!share_out(kernel, *link)) {
             *link = hold_together(kernel, *link);
