@@ -9,94 +9,100 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- paths ---- */
+/* ---- opening ---- */
 
-static const char *path_problem(StrView path) {
-    if (path.len == 0) {
+/* An open file, or why there is none. */
+typedef struct Opened {
+    int fd; /* -1 after a problem */
+    uint64_t size;
+    const char *refused; /* what is wrong with the path, or NULL: */
+    int code;            /* errno */
+} Opened;
+
+static Opened refused(const char *why) {
+    return (Opened){.fd = -1, .refused = why};
+}
+
+static const char *path_problem(const char *path, size_t len) {
+    if (len == 0) {
         return "is empty";
     }
-    if (memchr(path.data, 0, path.len) != NULL) {
+    if (memchr(path, 0, len) != NULL) {
         return "holds a NUL byte";
     }
-    if (path.data[0] == '/') {
-        return "is absolute";
-    }
-    return NULL;
+    return path[0] == '/' ? "is absolute" : NULL;
 }
 
-/* The component that starts at `*at`, which moves past it and its slash. */
-static StrView next_component(StrView path, size_t *at) {
-    const char *start = path.data + *at;
-    const char *slash = memchr(start, '/', path.len - *at);
-    size_t len = slash != NULL ? (size_t)(slash - start) : path.len - *at;
-    *at += len + (slash != NULL ? 1 : 0);
-    return (StrView){start, len};
-}
-
-static bool refuse(Ctx *ctx, Loc loc, StrView path, const char *why) {
-    return tn_diag(&ctx->diags, TN_BAD_INPUT, loc,
-                   "external data: the path '%s' %s; expected a relative path to a file beneath "
-                   "the model's folder",
-                   tn_sv_dup(&ctx->arena, path), why);
-}
-
-static bool io_error(Ctx *ctx, Loc loc, StrView path, int code) {
-    return tn_diag(&ctx->diags, TN_IO, loc, "external data: cannot open '%s': %s",
-                   tn_sv_dup(&ctx->arena, path), strerror(code));
-}
-
-static bool bad_component(StrView name) {
-    return name.len == 0 || tn_sv_is(name, ".") || tn_sv_is(name, "..");
+static bool bad_component(const char *name) {
+    return name[0] == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
 /* Opens one component inside `folder`, which is closed. */
-static int open_component(Ctx *ctx, int folder, StrView name, bool last) {
+static int open_component(int folder, const char *name, bool last) {
     int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK : O_DIRECTORY);
-    int fd = openat(folder, tn_sv_dup(&ctx->scratch, name), flags);
+    int fd = openat(folder, name, flags);
     int code = errno;
     close(folder);
     errno = code;
     return fd;
 }
 
-/* A descriptor of the regular file, or -1 after a diagnostic. */
-static int open_beneath(Ctx *ctx, const char *dir, StrView path, Loc loc) {
-    const char *problem = path_problem(path);
-    if (problem != NULL) {
-        refuse(ctx, loc, path, problem);
-        return -1;
-    }
-    int fd = open(dir[0] != 0 ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (size_t at = 0; fd >= 0 && at < path.len;) {
-        StrView name = next_component(path, &at);
-        if (bad_component(name) || (at == path.len && path.data[at - 1] == '/')) {
-            close(fd);
-            refuse(ctx, loc, path, "has an empty, '.' or '..' component");
-            return -1;
-        }
-        fd = open_component(ctx, fd, name, at == path.len);
-    }
-    if (fd >= 0) {
-        return fd;
-    }
-    if (errno == ELOOP) {
-        refuse(ctx, loc, path, "leads through a symbolic link");
+/* The size of a regular file; anything else is closed. */
+static Opened measure(int fd) {
+    struct stat info;
+    Opened opened = {.fd = fd};
+    if (fstat(fd, &info) != 0) {
+        opened.code = errno;
+    } else if (!S_ISREG(info.st_mode)) {
+        opened.refused = "is not a regular file";
     } else {
-        io_error(ctx, loc, path, errno);
+        opened.size = (uint64_t)info.st_size;
+        return opened;
     }
-    return -1;
+    close(fd);
+    opened.fd = -1;
+    return opened;
 }
 
-static bool file_size(Ctx *ctx, int fd, StrView path, Loc loc, uint64_t *out) {
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        return io_error(ctx, loc, path, errno);
+/* Nothing is allocated while a file is open, so that no descriptor is lost when memory runs
+ * out. `path` is the caller's copy, NUL-terminated; its slashes are replaced. */
+static Opened open_beneath(const char *dir, char *path, size_t len) {
+    const char *problem = path_problem(path, len);
+    if (problem != NULL) {
+        return refused(problem);
     }
-    if (!S_ISREG(info.st_mode)) {
-        return refuse(ctx, loc, path, "is not a regular file");
+    int fd = open(dir[0] != 0 ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (char *name = path; fd >= 0 && name != NULL;) {
+        char *slash = strchr(name, '/');
+        if (slash != NULL) {
+            *slash = 0;
+        }
+        if (bad_component(name)) {
+            close(fd);
+            return refused("has an empty, '.' or '..' component");
+        }
+        fd = open_component(fd, name, slash == NULL);
+        name = slash != NULL ? slash + 1 : NULL;
     }
-    *out = (uint64_t)info.st_size;
-    return true;
+    if (fd < 0 && errno == ELOOP) {
+        return refused("leads through a symbolic link");
+    }
+    return fd < 0 ? (Opened){.fd = -1, .code = errno} : measure(fd);
+}
+
+static bool io_error(Ctx *ctx, Loc loc, StrView path, int code) {
+    return tn_diag(&ctx->diags, TN_IO, loc, "external data: cannot read '%s': %s",
+                   tn_sv_dup(&ctx->arena, path), strerror(code));
+}
+
+static bool report(Ctx *ctx, Loc loc, StrView path, const Opened *opened) {
+    if (opened->refused == NULL) {
+        return io_error(ctx, loc, path, opened->code);
+    }
+    return tn_diag(&ctx->diags, TN_BAD_INPUT, loc,
+                   "external data: the path '%s' %s; expected a relative path to a file beneath "
+                   "the model's folder",
+                   tn_sv_dup(&ctx->arena, path), opened->refused);
 }
 
 /* ---- ranges ---- */
@@ -120,22 +126,20 @@ static bool check_range(Ctx *ctx, const ExternalRange *range, uint64_t size, Loc
     return true;
 }
 
-static bool read_range(Ctx *ctx, int fd, const ExternalRange *range, uint64_t length, Loc loc,
-                       StrView *out) {
-    char *bytes = tn_arena_array(&ctx->arena, length > 0 ? length : 1, 1, 64);
+/* 0, or errno. */
+static int read_fully(int fd, char *bytes, uint64_t offset, uint64_t length) {
     uint64_t done = 0;
     while (done < length) {
-        ssize_t n = pread(fd, bytes + done, length - done, (off_t)(range->offset + done));
+        ssize_t n = pread(fd, bytes + done, length - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
-            return io_error(ctx, loc, range->location, n < 0 ? errno : EIO);
+            return n < 0 ? errno : EIO;
         }
         done += (uint64_t)n;
     }
-    *out = (StrView){bytes, length};
-    return true;
+    return 0;
 }
 
 static const FileMap *find_map(const FileMaps *maps, StrView location) {
@@ -147,23 +151,21 @@ static const FileMap *find_map(const FileMaps *maps, StrView location) {
     return NULL;
 }
 
-/* Maps the whole file and remembers it; NULL after a diagnostic. */
-static const FileMap *add_map(Ctx *ctx, FileMaps *maps, int fd, StrView location, uint64_t size,
-                              Loc loc) {
+/* Maps the whole file and remembers it; NULL with errno set on failure. */
+static const FileMap *add_map(FileMaps *maps, const Opened *opened, StrView location) {
     FileMap *items = realloc(maps->items, (maps->n + 1) * sizeof *items);
-    char *name = items != NULL ? strndup(location.data, location.len) : NULL;
-    maps->items = items != NULL ? items : maps->items;
-    if (name == NULL) {
-        tn_diag(&ctx->diags, TN_LIMIT, loc, "external data: out of memory");
+    if (items == NULL) {
         return NULL;
     }
-    void *base = size > 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-    if (base == MAP_FAILED) {
+    maps->items = items;
+    char *name = strndup(location.data, location.len);
+    void *base =
+        opened->size > 0 ? mmap(NULL, opened->size, PROT_READ, MAP_PRIVATE, opened->fd, 0) : NULL;
+    if (name == NULL || base == MAP_FAILED) {
         free(name);
-        io_error(ctx, loc, location, errno);
         return NULL;
     }
-    items[maps->n] = (FileMap){name, base, size};
+    items[maps->n] = (FileMap){name, base, opened->size};
     return &items[maps->n++];
 }
 
@@ -181,25 +183,50 @@ void tn_file_maps_free(FileMaps *maps) {
 static bool from_map(Ctx *ctx, const FileMap *map, const ExternalRange *range, Loc loc,
                      StrView *out) {
     uint64_t length = 0;
-    if (map == NULL || !check_range(ctx, range, map->size, loc, &length)) {
+    if (!check_range(ctx, range, map->size, loc, &length)) {
         return false;
     }
     *out = (StrView){map->base != NULL ? (const char *)map->base + range->offset : "", length};
     return true;
 }
 
-static bool from_file(Ctx *ctx, FileMaps *maps, int fd, const ExternalRange *range, Loc loc,
+static bool map_file(Ctx *ctx, const char *dir, FileMaps *maps, const ExternalRange *range, Loc loc,
+                     StrView *out) {
+    char *path = tn_sv_dup(&ctx->scratch, range->location);
+    Opened opened = open_beneath(dir, path, range->location.len);
+    if (opened.fd < 0) {
+        return report(ctx, loc, range->location, &opened);
+    }
+    const FileMap *map = add_map(maps, &opened, range->location);
+    int code = errno;
+    close(opened.fd);
+    return map != NULL ? from_map(ctx, map, range, loc, out)
+                       : io_error(ctx, loc, range->location, code);
+}
+
+/* Opens the file twice: once for its size, and again when there is memory for the range. */
+static bool read_file(Ctx *ctx, const char *dir, const ExternalRange *range, Loc loc,
                       StrView *out) {
-    uint64_t size = 0;
+    StrView location = range->location;
+    char *paths[] = {tn_sv_dup(&ctx->scratch, location), tn_sv_dup(&ctx->scratch, location)};
     uint64_t length = 0;
-    if (!file_size(ctx, fd, range->location, loc, &size) ||
-        !check_range(ctx, range, size, loc, &length)) {
+    Opened opened = open_beneath(dir, paths[0], location.len);
+    if (opened.fd < 0) {
+        return report(ctx, loc, location, &opened);
+    }
+    close(opened.fd);
+    if (!check_range(ctx, range, opened.size, loc, &length)) {
         return false;
     }
-    if (maps == NULL) {
-        return read_range(ctx, fd, range, length, loc, out);
+    char *bytes = tn_arena_array(&ctx->arena, length > 0 ? length : 1, 1, 64);
+    opened = open_beneath(dir, paths[1], location.len);
+    if (opened.fd < 0) {
+        return report(ctx, loc, location, &opened);
     }
-    return from_map(ctx, add_map(ctx, maps, fd, range->location, size, loc), range, loc, out);
+    int code = read_fully(opened.fd, bytes, range->offset, length);
+    close(opened.fd);
+    *out = (StrView){bytes, length};
+    return code == 0 || io_error(ctx, loc, location, code);
 }
 
 bool tn_external_read(Ctx *ctx, const char *dir, FileMaps *maps, const ExternalRange *range,
@@ -213,11 +240,6 @@ bool tn_external_read(Ctx *ctx, const char *dir, FileMaps *maps, const ExternalR
     if (map != NULL) {
         return from_map(ctx, map, range, loc, out);
     }
-    int fd = open_beneath(ctx, dir, range->location, loc);
-    if (fd < 0) {
-        return false;
-    }
-    bool ok = from_file(ctx, maps, fd, range, loc, out);
-    close(fd);
-    return ok;
+    return maps != NULL ? map_file(ctx, dir, maps, range, loc, out)
+                        : read_file(ctx, dir, range, loc, out);
 }

@@ -263,6 +263,9 @@ static bool check_function(Site *site, const OnnxFunction *function) {
         return fail(site, TN_LIMIT, "function calls unfold to more than a million nodes");
     }
     import->inlined += (uint32_t)function->n_nodes;
+    if (tn_onnx_opset(function->opsets, function->n_opsets) > TN_OPSET_MAX) {
+        return fail(site, TN_UNSUPPORTED, "the function's opset is newer than any known");
+    }
     if (function->n_defaults > MAX_ATTRS) {
         return fail(site, TN_LIMIT, "the function has more than 256 attributes");
     }
