@@ -3,7 +3,9 @@
  * Nodes are equal when op, operands, attributes, result types (layouts included) and
  * constant bytes are. Nodes are visited in topological order with operands already
  * replaced, so chains of equal nodes fold from their start in one walk. Candidates meet in
- * a map by a hash of all that is compared; ids, not addresses, go into the hash.
+ * a map by a hash of all that is compared, ids instead of addresses; of large data only
+ * samples go into the hash, so that weights are not all read for it. Few candidates of one
+ * hash are compared, so that data made to collide costs no more than missed chances.
  */
 #include <string.h>
 
@@ -16,6 +18,8 @@ typedef struct Bucket {
     Node *node;
     struct Bucket *next;
 } Bucket;
+
+enum { BLOB_SAMPLES = 64, BLOB_WHOLE_MAX = 4096, CANDIDATES_MAX = 8 };
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
@@ -30,6 +34,18 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size) {
         hash = mix(hash, word);
     }
     return size == 0 ? hash : tn_hash(hash, bytes, size);
+}
+
+static uint64_t hash_blob(uint64_t hash, const Blob *blob) {
+    hash = mix(hash, blob->size);
+    if (blob->size <= BLOB_WHOLE_MAX) {
+        return hash_bytes(hash, blob->data, blob->size);
+    }
+    const unsigned char *bytes = blob->data;
+    for (size_t i = 0; i < BLOB_SAMPLES; i++) {
+        hash = hash_bytes(hash, bytes + (blob->size - 8) / (BLOB_SAMPLES - 1) * i, 8);
+    }
+    return hash;
 }
 
 static uint64_t hash_attr(uint64_t hash, const Attr *attr) {
@@ -62,7 +78,7 @@ static uint64_t hash_node(const Node *node) {
     for (uint32_t i = 0; i < node->n_attrs; i++) {
         hash = hash_attr(hash, &node->attrs[i]);
     }
-    return node->blob == NULL ? hash : hash_bytes(hash, node->blob->data, node->blob->size);
+    return node->blob == NULL ? hash : hash_blob(hash, node->blob);
 }
 
 /* Lists may be NULL when empty. */
@@ -121,7 +137,7 @@ static bool same_node(const Node *a, const Node *b) {
 }
 
 static Node *find_equal(const Bucket *bucket, const Node *node) {
-    for (; bucket != NULL; bucket = bucket->next) {
+    for (int i = 0; bucket != NULL && i < CANDIDATES_MAX; bucket = bucket->next, i++) {
         if (same_node(bucket->node, node)) {
             return bucket->node;
         }

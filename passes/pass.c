@@ -75,18 +75,7 @@ static bool verify(Compile *compile, const Pass *pass) {
 
 bool tn_pass_run(Compile *compile, const Pass *pass) {
     ArenaMark mark = tn_arena_mark(&compile->ctx->scratch);
-    bool dump = wants_dump(compile, pass);
-    StrBuf before = tn_str(&compile->ctx->scratch);
-    if (dump) {
-        before = compile_text(compile);
-    }
-    bool ok = pass->run(compile);
-    if (ok && compile->options.verify_each) {
-        ok = verify(compile, pass);
-    }
-    if (ok && dump) {
-        dump_after(compile, pass, (StrView){before.data, before.len});
-    }
+    bool ok = pass->run(compile) && (!compile->options.verify_each || verify(compile, pass));
     tn_arena_reset(&compile->ctx->scratch, mark);
     return ok;
 }
@@ -103,19 +92,41 @@ static void put_time(const Compile *compile, const char *name, double ms) {
     }
 }
 
-/* Runs the pass unless its level is above the one asked for. */
-static bool run_timed(Compile *compile, const Pass *pass) {
-    if (compile->options.opt_level < pass->min_opt) {
-        if (wants_dump(compile, pass)) {
-            tn_str_printf(compile->dump, "# after %s (not run at -O%d)\n", pass->name,
-                          compile->options.opt_level);
-        }
-        return true;
-    }
+/* Runs the pass, adding its time to `*total`. */
+static bool run_timed(Compile *compile, const Pass *pass, double *total) {
     double start = now_ms();
     bool ok = tn_pass_run(compile, pass);
-    put_time(compile, pass->name, now_ms() - start);
+    double ms = now_ms() - start;
+    put_time(compile, pass->name, ms);
+    *total += ms;
     return ok;
+}
+
+/* Texts lie below the pass's own use of the scratch arena. */
+static bool run_dumped(Compile *compile, const Pass *pass, double *total) {
+    if (!wants_dump(compile, pass)) {
+        return run_timed(compile, pass, total);
+    }
+    ArenaMark mark = tn_arena_mark(&compile->ctx->scratch);
+    StrBuf before = compile_text(compile);
+    bool ok = run_timed(compile, pass, total);
+    if (ok) {
+        dump_after(compile, pass, (StrView){before.data, before.len});
+    }
+    tn_arena_reset(&compile->ctx->scratch, mark);
+    return ok;
+}
+
+/* Leaves the pass out if its level is above the one asked for. */
+static bool run_or_skip(Compile *compile, const Pass *pass, double *total) {
+    if (compile->options.opt_level >= pass->min_opt) {
+        return run_dumped(compile, pass, total);
+    }
+    if (wants_dump(compile, pass)) {
+        tn_str_printf(compile->dump, "# after %s (not run at -O%d)\n", pass->name,
+                      compile->options.opt_level);
+    }
+    return true;
 }
 
 /* `name` is NULL, a pass or (where allowed) "all". */
@@ -138,15 +149,15 @@ bool tn_passes_run(Compile *compile) {
         !check_name(compile, "--stop-after", options->stop_after, false)) {
         return false;
     }
-    double start = now_ms();
+    double total = 0;
     for (uint32_t i = 0; i < PASS_COUNT; i++) {
-        if (!run_timed(compile, &pass_table[i])) {
+        if (!run_or_skip(compile, &pass_table[i], &total)) {
             return false;
         }
         if (options->stop_after != NULL && names_pass(options->stop_after, &pass_table[i])) {
             break;
         }
     }
-    put_time(compile, "total", now_ms() - start);
+    put_time(compile, "total", total);
     return true;
 }

@@ -49,7 +49,7 @@ const Pass *tn_pass_at(uint32_t index); /* NULL past the end */
 const Pass *tn_pass_by_name(StrView name);
 /* Runs the whole table in order, with dumps, times and verification as asked. */
 bool tn_passes_run(Compile *compile);
-/* Runs one pass by name (tests). */
+/* Runs one pass, checking what it leaves if asked to; no dump, no time. */
 bool tn_pass_run(Compile *compile, const Pass *pass);
 
 #endif
