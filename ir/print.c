@@ -214,7 +214,7 @@ static void print_symbols(Printer *p) {
 /* The shortest text that reads back as the same float. */
 static void print_float(StrBuf *out, size_t bytes, const void *at) {
     float narrow;
-    double value;
+    double value = 0;
     uint64_t bits = 0;
     memcpy(&bits, at, bytes);
     memcpy(&value, at, bytes == 8 ? 8 : 0);
