@@ -282,6 +282,7 @@ bool tn_codegen_file(Compile *compile, tn_emit kind, const char *path, const cha
         return write_loops(compile, path);
     case TN_EMIT_C:
         options.embed_weights = false;
+        options.standalone = true;
         return write_c(compile, &options, path);
     case TN_EMIT_LLVM:
         return write_translated(compile, &options, CLANG_LLVM, path);

@@ -13,7 +13,8 @@ typedef struct EmitOptions {
     const char *prefix;      /* C identifier every exported symbol bears */
     const Target *target;
     bool embed_weights;      /* desc.weights refers to the symbol <prefix>_weights */
-    bool hash_weights;       /* fill desc.weight_hash: the weights come from outside */
+    bool standalone;         /* a C file for other compilers: weights in a file beside it,
+                                and a function that runs it without libtenon_rt */
     bool profile;            /* fill desc.run_kernel */
 } EmitOptions;
 

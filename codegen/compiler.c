@@ -30,12 +30,20 @@ struct tn_compiler {
     TN_VEC(Mapping) mappings; /* model files, mapped until the end */
     FileMaps external;
     StrBuf dump;     /* what --dump-after and --time-passes asked for */
+    const char *starved; /* what was under way when memory ran out, or NULL */
 };
 
 Ctx *tn_compiler_ctx(tn_compiler *compiler) { return &compiler->ctx; }
 
 /* In every entry point, before anything is allocated: running out of memory comes back here. */
 #define ARMED(compiler) (setjmp((compiler)->oom) == 0)
+
+/* After the escape: there is no memory for a diagnostic, so a constant text is kept. */
+static tn_status starved(tn_compiler *compiler, const char *what) {
+    compiler->starved = what;
+    tn_arena_free(&compiler->ctx.scratch);
+    return TN_LIMIT;
+}
 
 /* False when there is not even memory for an empty context. */
 static bool set_up(tn_compiler *compiler) {
@@ -208,7 +216,7 @@ void tn_compiler_bind(tn_compiler *compiler, const char *input, const tn_tensor 
 
 const char *tn_compiler_messages(tn_compiler *compiler) {
     if (!ARMED(compiler)) {
-        return "out of memory\n";
+        return "error: out of memory\n";
     }
     StrBuf out = tn_str(&compiler->ctx.arena);
     tn_str_puts(&out, "");
@@ -216,6 +224,9 @@ const char *tn_compiler_messages(tn_compiler *compiler) {
         tn_str_write(&out, compiler->dump.data, compiler->dump.len);
     }
     tn_diag_print(&compiler->ctx.diags, &out);
+    if (compiler->starved != NULL) {
+        tn_str_printf(&out, "error: out of memory while %s the model\n", compiler->starved);
+    }
     return out.data != NULL ? out.data : "";
 }
 
@@ -298,14 +309,14 @@ __attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, cons
 
 tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
     *out = NULL;
-    return ARMED(compiler) ? load_file(compiler, path, out) : TN_LIMIT;
+    return ARMED(compiler) ? load_file(compiler, path, out) : starved(compiler, "loading");
 }
 
 tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
                          tn_graph **out) {
     *out = NULL;
     if (!ARMED(compiler)) {
-        return TN_LIMIT;
+        return starved(compiler, "loading");
     }
     const char *kept = tn_sv_dup(&compiler->ctx.arena, tn_sv(name));
     return import(compiler, bytes, size, kept, NULL, out);
@@ -328,7 +339,7 @@ static bool is_usable(tn_compiler *compiler, const tn_graph *graph) {
 tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind,
                           const char *path) {
     if (!ARMED(compiler)) {
-        return TN_LIMIT;
+        return starved(compiler, "compiling");
     }
     if (!is_usable(compiler, graph)) {
         return status_of(compiler, false);
@@ -340,7 +351,7 @@ tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind,
 tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out) {
     *out = NULL;
     if (!ARMED(compiler)) {
-        return TN_LIMIT;
+        return starved(compiler, "compiling");
     }
     if (!is_usable(compiler, graph)) {
         return status_of(compiler, false);
@@ -377,7 +388,7 @@ tn_status tn_evaluate(tn_compiler *compiler, tn_graph *handle, const tn_tensor *
                       int32_t n_inputs, tn_tensor *outputs, int32_t n_outputs) {
     Graph *graph = (Graph *)handle;
     if (!ARMED(compiler)) {
-        return TN_LIMIT;
+        return starved(compiler, "evaluating");
     }
     if (graph == NULL || (size_t)n_inputs != graph->inputs.len ||
         (size_t)n_outputs != graph->outputs.len) {

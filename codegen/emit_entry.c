@@ -229,11 +229,34 @@ static void print_names(Entry *entry, StrBuf *out) {
     tn_str_puts(out, "0};\n");
 }
 
+/* WEIGHTS: where they are, or 0. A standalone file includes them when it is told where. */
+static void print_weights(const Entry *entry, StrBuf *out) {
+    const char *prefix = entry->options->prefix;
+    if (entry->options->standalone) {
+        tn_str_printf(out,
+                      "/* Compile with -DTENON_EMBED_WEIGHTS='\"PATH\"' to include the weights file. */\n"
+                      "#ifdef TENON_EMBED_WEIGHTS\n"
+                      "__asm__(\".section .rodata.%s_weights,\\\"a\\\",@progbits\\n\"\n"
+                      "        \".balign 4096\\n.globl %s_weights\\n.hidden %s_weights\\n\"\n"
+                      "        \"%s_weights:\\n.incbin \\\"\" TENON_EMBED_WEIGHTS \"\\\"\\n.previous\\n\");\n",
+                      prefix, prefix, prefix, prefix);
+    }
+    if (entry->options->standalone || entry->options->embed_weights) {
+        tn_str_printf(out,
+                      "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
+                      "#define WEIGHTS %s_weights\n",
+                      prefix, prefix);
+    }
+    tn_str_puts(out, entry->options->standalone      ? "#else\n#define WEIGHTS 0\n#endif\n"
+                     : entry->options->embed_weights ? ""
+                                                     : "#define WEIGHTS 0\n");
+}
+
 static void print_model(Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
     const char *prefix = entry->options->prefix;
     uint64_t hash = 0;
-    if (entry->options->hash_weights && program->weight_bytes > 0) {
+    if (entry->options->standalone && program->weight_bytes > 0) {
         unsigned char *bytes = tn_arena_alloc(&entry->ctx->scratch, program->weight_bytes, 64);
         tn_emit_weights(entry->program, bytes);
         hash = tn_hash(TN_HASH_SEED, bytes, program->weight_bytes);
@@ -246,10 +269,7 @@ static void print_model(Entry *entry, StrBuf *out) {
                   entry->checks.len, entry->options->profile ? "run_kernel" : "0");
     bool weights = program->weight_bytes > 0;
     if (weights) {
-        tn_str_printf(out, "#ifdef TENON_EMBED_WEIGHTS\n"
-                           "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
-                           "#define WEIGHTS %s_weights\n#else\n#define WEIGHTS 0\n#endif\n",
-                      prefix, prefix);
+        print_weights(entry, out);
     }
     tn_str_printf(out,
                   "extern const tn_model_desc %s_model;\n"
@@ -264,10 +284,32 @@ static void print_model(Entry *entry, StrBuf *out) {
                   program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
 }
 
+/* For programs that bring their own memory and do without libtenon_rt. */
+static void print_runner(const Entry *entry, StrBuf *out) {
+    tn_str_printf(
+        out,
+        "/* Runs a planned model, on n_threads threads when compiled with OpenMP. The caller fills\n"
+        " * `run` but for the barrier; entries[0].plan was called with the same n_threads. */\n"
+        "extern void %s_run(tn_run *run, int32_t n_threads);\n"
+        "#ifdef _OPENMP\n"
+        "extern int omp_get_thread_num(void);\n"
+        "extern int omp_get_num_threads(void);\n"
+        "static void meet(void *team)\n{\n    (void)team;\n#pragma omp barrier\n}\n"
+        "void %s_run(tn_run *run, int32_t n_threads)\n{\n"
+        "    run->barrier = meet;\n"
+        "#pragma omp parallel num_threads(n_threads)\n"
+        "    run_all(run, omp_get_thread_num(), omp_get_num_threads());\n}\n"
+        "#else\n"
+        "static void meet(void *team)\n{\n    (void)team;\n}\n"
+        "void %s_run(tn_run *run, int32_t n_threads)\n{\n"
+        "    (void)n_threads;\n"
+        "    run->barrier = meet;\n"
+        "    run_all(run, 0, 1);\n}\n"
+        "#endif\n",
+        entry->options->prefix, entry->options->prefix, entry->options->prefix);
+}
+
 static void print_entry(Entry *entry, StrBuf *out) {
-    if (entry->options->embed_weights) {
-        tn_str_puts(out, "#define TENON_EMBED_WEIGHTS 1\n");
-    }
     tn_str_puts(out, tn_entry_abi);
     for (size_t i = 0; i < entry->program->steps.len; i++) {
         for (size_t k = 0; k < entry->steps[i].n_sizes; k++) {
@@ -279,6 +321,9 @@ static void print_entry(Entry *entry, StrBuf *out) {
     print_ios(entry, out);
     print_names(entry, out);
     print_model(entry, out);
+    if (entry->options->standalone) {
+        print_runner(entry, out);
+    }
 }
 
 /* ---- kernels ---- */
@@ -354,6 +399,21 @@ static uint32_t count_outdims(const Graph *graph) {
     return n;
 }
 
+/* GCC compiles the file for its target whatever -march says: nothing else has vectors of the
+ * right size. Clang goes by -march. */
+static void print_gcc_target(const Target *target, StrBuf *out) {
+    static const char avx2[] = "avx2,fma,bmi,bmi2,lzcnt,movbe,f16c,popcnt";
+    const char *features = (target->features & TN_CPU_AVX2) != 0 ? avx2 : "sse4.2,popcnt";
+    const char *wide = (target->features & TN_CPU_AVX512) != 0
+                           ? ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
+                           : "";
+    tn_str_printf(out,
+                  "#if defined __GNUC__ && !defined __clang__\n"
+                  "#pragma GCC target(\"%s%s\")\n"
+                  "#endif\n",
+                  features, wide);
+}
+
 bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
     Ctx *ctx = program->ctx;
     EntryStep *steps = TN_NEW_ARRAY(&ctx->arena, EntryStep, program->steps.len + 1);
@@ -369,6 +429,9 @@ bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
     find_placed(&entry);
     if (!emit_kernels(&entry, &prelude, &kernels, steps)) {
         return false;
+    }
+    if (options->standalone) {
+        print_gcc_target(options->target, &prelude_text);
     }
     tn_prelude_text(&prelude, &prelude_text);
     print_entry(&entry, &entry_text);

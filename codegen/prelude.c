@@ -25,8 +25,8 @@ static const Template templates[] = {
 };
 
 static const char head[] =
+    "#pragma GCC diagnostic ignored \"-Wpsabi\" /* vectors stay within this file */\n"
     "#if defined __GNUC__ && !defined __clang__\n"
-    "#pragma GCC diagnostic ignored \"-Wpsabi\" /* vectors are only passed to inlined code */\n"
     "#pragma GCC optimize(\"no-math-errno\", \"no-trapping-math\")\n"
     "#endif\n"
     "typedef __INT8_TYPE__ int8_t;\n"
