@@ -193,7 +193,7 @@ Val tn_val_map(Emit *e, Op op, DType dtype, const Val *given, int n) {
     if (info->result == RESULT_TO) {
         return tn_val_cast(e, given[0], dtype);
     }
-    Val args[3];
+    Val args[3] = {0};
     int32_t lanes = most_lanes(given, n);
     for (int i = 0; i < n; i++) {
         bool keep = i == 0 && uniform_choice(op, given);
