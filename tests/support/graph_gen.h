@@ -26,8 +26,8 @@ RefTensor *gen_inputs(Graph *graph, uint64_t seed, Arena *arena);
 /* How far evaluations of one graph may lie apart. */
 typedef struct GenOutputs {
     size_t n;
-    RefTensor *exact;   /* evaluated in double */
-    RefTensor *rounded; /* every float value rounded: tells how sensitive the graph is */
+    RefTensor *exact;     /* evaluated in double */
+    RefTensor *disturbed; /* with rounding errors everywhere: how sensitive the graph is */
 } GenOutputs;
 
 /* Evaluates the graph both ways; false after a diagnostic. */
