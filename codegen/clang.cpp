@@ -13,14 +13,14 @@
 #include <string>
 #include <vector>
 
+#include "lld/Common/CommonLinkerContext.h"
+#include "lld/Common/Driver.h"
 #include "clang/Basic/Diagnostic.h"
 #include "clang/Basic/FileManager.h"
 #include "clang/CodeGen/CodeGenAction.h"
 #include "clang/Frontend/CompilerInstance.h"
 #include "clang/Frontend/CompilerInvocation.h"
 #include "clang/Frontend/TextDiagnosticPrinter.h"
-#include "lld/Common/CommonLinkerContext.h"
-#include "lld/Common/Driver.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/VirtualFileSystem.h"
@@ -49,19 +49,33 @@ bool fail(const std::string &text, char **error) {
 std::vector<const char *> clang_arguments(const Target *target, int opt_level) {
     /* Below 1 Clang would keep every vector in memory and inline nothing. */
     static const char *const levels[] = {"-O1", "-O1", "-O2", "-O3"};
-    std::vector<const char *> args = {
-        "-triple",           "x86_64-pc-linux-gnu",
-        "-target-cpu",       target->march,
-        "-std=c17",          levels[opt_level < 0 ? 0 : opt_level > 3 ? 3 : opt_level],
-        "-x",                "c",
-        "-fno-builtin",      "-fno-unroll-loops",
-        "-ffp-contract=fast", "-fvisibility=hidden",
-        "-mrelocation-model", "pic",
-        "-pic-level",        "2",
-        "-mframe-pointer=none", "-nostdsysteminc",
-        "-nobuiltininc",     "-w",
-        "-clear-ast-before-backend", "-fbracket-depth", "1024",
-        "-main-file-name",   "model.c"};
+    std::vector<const char *> args = {"-triple",
+                                      "x86_64-pc-linux-gnu",
+                                      "-target-cpu",
+                                      target->march,
+                                      "-std=c17",
+                                      levels[opt_level < 0   ? 0
+                                             : opt_level > 3 ? 3
+                                                             : opt_level],
+                                      "-x",
+                                      "c",
+                                      "-fno-builtin",
+                                      "-fno-unroll-loops",
+                                      "-ffp-contract=fast",
+                                      "-fvisibility=hidden",
+                                      "-mrelocation-model",
+                                      "pic",
+                                      "-pic-level",
+                                      "2",
+                                      "-mframe-pointer=none",
+                                      "-nostdsysteminc",
+                                      "-nobuiltininc",
+                                      "-w",
+                                      "-clear-ast-before-backend",
+                                      "-fbracket-depth",
+                                      "1024",
+                                      "-main-file-name",
+                                      "model.c"};
     if (target->vector_bytes >= 64) {
         args.push_back("-mprefer-vector-width=512");
     }
@@ -114,8 +128,13 @@ bool take_bytes(const llvm::SmallVectorImpl<char> &result, Bytes *out, char **er
 
 std::vector<const char *> link_arguments(const char *const *objects, size_t n_objects,
                                          bool relocatable, const char *path) {
-    std::vector<const char *> args = {"ld.lld", "-o", path, "--threads=1", "--build-id=none",
-                                      "--no-mmap-output-file", "--color-diagnostics=never"};
+    std::vector<const char *> args = {"ld.lld",
+                                      "-o",
+                                      path,
+                                      "--threads=1",
+                                      "--build-id=none",
+                                      "--no-mmap-output-file",
+                                      "--color-diagnostics=never"};
     if (relocatable) {
         args.push_back("-r");
     } else {
@@ -134,8 +153,8 @@ bool tn_clang_compile(const char *source, size_t size, const Target *target, int
     auto invocation = std::make_shared<clang::CompilerInvocation>();
     clang::DiagnosticsEngine diagnostics(new clang::DiagnosticIDs, messages.options.get(),
                                          &messages.printer, /*ShouldOwnClient=*/false);
-    if (!clang::CompilerInvocation::CreateFromArgs(
-            *invocation, clang_arguments(target, opt_level), diagnostics)) {
+    if (!clang::CompilerInvocation::CreateFromArgs(*invocation, clang_arguments(target, opt_level),
+                                                   diagnostics)) {
         return fail("Clang refuses its options: " + messages.text, error);
     }
     clang::CompilerInstance compiler;
@@ -148,8 +167,8 @@ bool tn_clang_compile(const char *source, size_t size, const Target *target, int
     return take_bytes(result, out, error);
 }
 
-bool tn_lld_link(const char *const *objects, size_t n_objects, bool relocatable,
-                 const char *path, char **error) {
+bool tn_lld_link(const char *const *objects, size_t n_objects, bool relocatable, const char *path,
+                 char **error) {
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
     std::string text;

@@ -28,8 +28,8 @@ bool tn_clang_compile(const char *source, size_t size, const Target *target, int
                       ClangOutput kind, Bytes *out, char **error);
 /* Links objects (paths) into a shared object at `path`, or into one relocatable object;
  * every reference must be met. Serialised inside: LLD keeps global state. */
-bool tn_lld_link(const char *const *objects, size_t n_objects, bool relocatable,
-                 const char *path, char **error);
+bool tn_lld_link(const char *const *objects, size_t n_objects, bool relocatable, const char *path,
+                 char **error);
 
 #ifdef __cplusplus
 }

@@ -123,6 +123,8 @@ void tn_emit_close_temps(Emit *e, TempVec *temps);
  * when that must be done lane by lane. And its value. */
 Val tn_emit_temp(Emit *e, const Temp *temp, const Dim *const *index);
 Val tn_emit_read_temp(Emit *e, const Temp *temp, const Dim *const *index);
+/* The vector of all elements whose index along the lanes is `var`, or NULL. */
+const char *tn_emit_all_lanes(Emit *e, const Temp *temp, const Dim *const *index, const Dim *var);
 /* Assigns; lanes out of use keep their value where that can matter. */
 void tn_emit_assign(Emit *e, const Temp *temp, const Dim *const *index, Val value);
 

@@ -136,12 +136,13 @@ static void print_call(Entry *entry, size_t i, StrBuf *out) {
 
 static void print_steps(Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
-    tn_str_puts(out, "static void run_kernel(const tn_run *run, int32_t index, int32_t thread, "
-                     "int32_t n_threads)\n{\n"
-                     "    const int64_t *plan = run->plan;\n"
-                     "    unsigned char *scratch = run->arena + plan[WORD + AFTER] + thread * plan[WORD];\n"
-                     "    (void)n_threads, (void)scratch;\n"
-                     "    switch (index) {\n");
+    tn_str_puts(
+        out, "static void run_kernel(const tn_run *run, int32_t index, int32_t thread, "
+             "int32_t n_threads)\n{\n"
+             "    const int64_t *plan = run->plan;\n"
+             "    unsigned char *scratch = run->arena + plan[WORD + AFTER] + thread * plan[WORD];\n"
+             "    (void)n_threads, (void)scratch;\n"
+             "    switch (index) {\n");
     for (size_t i = 0; i < program->steps.len; i++) {
         print_call(entry, i, out);
     }
@@ -151,13 +152,14 @@ static void print_steps(Entry *entry, StrBuf *out) {
         tn_str_printf(out, "%d, ", program->steps.data[i].barrier);
     }
     tn_str_printf(out, "0};\nenum { STEPS = %zu };\n", program->steps.len);
-    tn_str_puts(out, "static void run_all(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
-                     "    for (int32_t i = 0; i < STEPS; i++) {\n"
-                     "        if (barriers[i]) {\n"
-                     "            run->barrier(run->team);\n"
-                     "        }\n"
-                     "        run_kernel(run, i, thread, n_threads);\n"
-                     "    }\n}\n");
+    tn_str_puts(out,
+                "static void run_all(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
+                "    for (int32_t i = 0; i < STEPS; i++) {\n"
+                "        if (barriers[i]) {\n"
+                "            run->barrier(run->team);\n"
+                "        }\n"
+                "        run_kernel(run, i, thread, n_threads);\n"
+                "    }\n}\n");
 }
 
 /* ---- tables ---- */
@@ -166,7 +168,8 @@ static void print_dims(Entry *entry, const char *kind, size_t i, const Type *typ
     tn_str_printf(out, "static const int64_t %s_dims%zu[] = {", kind, i);
     for (int d = 0; d < type->rank; d++) {
         const Dim *dim = type->dims[d];
-        int64_t word = dim->kind == DIM_CONST ? dim->value : -1 - (int64_t)tn_entry_io_dim(entry, dim);
+        int64_t word =
+            dim->kind == DIM_CONST ? dim->value : -1 - (int64_t)tn_entry_io_dim(entry, dim);
         tn_str_printf(out, "%" PRId64 ", ", word);
     }
     tn_str_puts(out, "0};\n");
@@ -210,7 +213,8 @@ static void print_strings(const char *name, const char *const *texts, size_t n, 
 static void print_names(Entry *entry, StrBuf *out) {
     Arena *scratch = &entry->ctx->scratch;
     const Program *program = entry->program;
-    const char **names = TN_NEW_ARRAY(scratch, const char *, program->steps.len + entry->io_dims.len + 1);
+    const char **names =
+        TN_NEW_ARRAY(scratch, const char *, program->steps.len + entry->io_dims.len + 1);
     for (size_t i = 0; i < program->steps.len; i++) {
         names[i] = program->steps.data[i].kernel->name;
     }
@@ -233,19 +237,22 @@ static void print_names(Entry *entry, StrBuf *out) {
 static void print_weights(const Entry *entry, StrBuf *out) {
     const char *prefix = entry->options->prefix;
     if (entry->options->standalone) {
-        tn_str_printf(out,
-                      "/* Compile with -DTENON_EMBED_WEIGHTS='\"PATH\"' to include the weights file. */\n"
-                      "#ifdef TENON_EMBED_WEIGHTS\n"
-                      "__asm__(\".section .rodata.%s_weights,\\\"a\\\",@progbits\\n\"\n"
-                      "        \".balign 4096\\n.globl %s_weights\\n.hidden %s_weights\\n\"\n"
-                      "        \"%s_weights:\\n.incbin \\\"\" TENON_EMBED_WEIGHTS \"\\\"\\n.previous\\n\");\n",
-                      prefix, prefix, prefix, prefix);
+        tn_str_printf(
+            out,
+            "/* Compile with -DTENON_EMBED_WEIGHTS='\"PATH\"' to include the weights file. */\n"
+            "#ifdef TENON_EMBED_WEIGHTS\n"
+            "__asm__(\".section .rodata.%s_weights,\\\"a\\\",@progbits\\n\"\n"
+            "        \".balign 4096\\n.globl %s_weights\\n.hidden %s_weights\\n\"\n"
+            "        \"%s_weights:\\n.incbin \\\"\" TENON_EMBED_WEIGHTS "
+            "\"\\\"\\n.previous\\n\");\n",
+            prefix, prefix, prefix, prefix);
     }
     if (entry->options->standalone || entry->options->embed_weights) {
-        tn_str_printf(out,
-                      "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
-                      "#define WEIGHTS %s_weights\n",
-                      prefix, prefix);
+        tn_str_printf(
+            out,
+            "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
+            "#define WEIGHTS %s_weights\n",
+            prefix, prefix);
     }
     tn_str_puts(out, entry->options->standalone      ? "#else\n#define WEIGHTS 0\n#endif\n"
                      : entry->options->embed_weights ? ""
@@ -261,12 +268,13 @@ static void print_model(Entry *entry, StrBuf *out) {
         tn_emit_weights(entry->program, bytes);
         hash = tn_hash(TN_HASH_SEED, bytes, program->weight_bytes);
     }
-    tn_str_printf(out,
-                  "static const tn_entry_desc entries[] = {{\"infer\", inputs, outputs, %zu, %zu, %u, "
-                  "%zu, checks,\n    plan_run, run_all, STEPS, kernel_names, %s, "
-                  "kernel_flops}};\n",
-                  program->graph->inputs.len, program->graph->outputs.len, tn_entry_plan_words(entry),
-                  entry->checks.len, entry->options->profile ? "run_kernel" : "0");
+    tn_str_printf(
+        out,
+        "static const tn_entry_desc entries[] = {{\"infer\", inputs, outputs, %zu, %zu, %u, "
+        "%zu, checks,\n    plan_run, run_all, STEPS, kernel_names, %s, "
+        "kernel_flops}};\n",
+        program->graph->inputs.len, program->graph->outputs.len, tn_entry_plan_words(entry),
+        entry->checks.len, entry->options->profile ? "run_kernel" : "0");
     bool weights = program->weight_bytes > 0;
     if (weights) {
         print_weights(entry, out);
@@ -279,16 +287,17 @@ static void print_model(Entry *entry, StrBuf *out) {
     tn_entry_string(out, program->name != NULL ? program->name : "");
     tn_str_puts(out, ", ");
     tn_entry_string(out, entry->options->target->name);
-    tn_str_printf(out,
-                  ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, {0}};\n",
-                  program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
+    tn_str_printf(
+        out, ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, {0}};\n",
+        program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
 }
 
 /* For programs that bring their own memory and do without libtenon_rt. */
 static void print_runner(const Entry *entry, StrBuf *out) {
     tn_str_printf(
         out,
-        "/* Runs a planned model, on n_threads threads when compiled with OpenMP. The caller fills\n"
+        "/* Runs a planned model, on n_threads threads when compiled with OpenMP. The caller "
+        "fills\n"
         " * `run` but for the barrier; entries[0].plan was called with the same n_threads. */\n"
         "extern void %s_run(tn_run *run, int32_t n_threads);\n"
         "#ifdef _OPENMP\n"
@@ -338,7 +347,8 @@ static bool *shared_params(const Entry *entry, const Step *step) {
             slots[i] = tn_entry_root(entry, step->args[param++]);
         }
         for (size_t k = 0; k < i; k++) {
-            bool written = step->kernel->bufs.data[i]->written || step->kernel->bufs.data[k]->written;
+            bool written =
+                step->kernel->bufs.data[i]->written || step->kernel->bufs.data[k]->written;
             if (slots[i] != NULL && slots[i] == slots[k] && written) {
                 shared[i] = shared[k] = true;
             }
@@ -367,8 +377,8 @@ static size_t add_kernel(Entry *entry, Kernels *kernels, const char *text) {
     const char *full = tn_arena_printf(arena, "void %s%s", name, text);
     tn_vec_push(arena, &kernels->texts, full);
     int signature = (int)(strstr(text, "\n{") - text);
-    tn_str_printf(&kernels->declarations,
-                  "__attribute__((visibility(\"hidden\"))) void %s%.*s;\n", name, signature, text);
+    tn_str_printf(&kernels->declarations, "__attribute__((visibility(\"hidden\"))) void %s%.*s;\n",
+                  name, signature, text);
     return number;
 }
 
@@ -438,7 +448,8 @@ bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
     *out = (EmittedC){.prelude = prelude_text.data,
                       .kernels = kernels.texts.data,
                       .n_kernels = kernels.texts.len,
-                      .declarations = kernels.declarations.data != NULL ? kernels.declarations.data : "",
+                      .declarations =
+                          kernels.declarations.data != NULL ? kernels.declarations.data : "",
                       .entry = entry_text.data};
     return tn_diag_status(&ctx->diags) != TN_INTERNAL;
 }

@@ -84,8 +84,8 @@ static Val load_consecutive(Emit *e, const Buf *buf, const Dim *start) {
     const char *text =
         e->lanes.count == NULL
             ? tn_emit_text(e, "%s(b%u + %s)", tn_prelude_fn(e->prelude, "load", type), buf->id, at)
-            : tn_emit_text(e, "%s(b%u + %s, %s)", tn_prelude_part(e->prelude, false, type),
-                           buf->id, at, e->lanes.count);
+            : tn_emit_text(e, "%s(b%u + %s, %s)", tn_prelude_part(e->prelude, false, type), buf->id,
+                           at, e->lanes.count);
     return from_memory(e, buf, (Val){text, type});
 }
 
@@ -133,8 +133,7 @@ static Val emit_load(Emit *e, Expr *expr) {
     }
     int64_t coef = 0;
     const Dim *rest = NULL;
-    bool consecutive =
-        tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) && coef == 1;
+    bool consecutive = tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) && coef == 1;
     Val value = load_lanes(e, expr->buf, position);
     if (value.text == NULL) {
         return tn_emit_by_lane(e, expr);
@@ -171,8 +170,7 @@ static void store_consecutive(Emit *e, const Buf *buf, const Dim *start, Val val
 static void store_by_lane(Emit *e, const Buf *buf, const Dim *position, Val value) {
     const Dim *var = e->lanes.var;
     const char *name = tn_emit_name(e, "i");
-    const char *count =
-        e->lanes.count != NULL ? e->lanes.count : tn_emit_text(e, "%d", e->lanes.n);
+    const char *count = e->lanes.count != NULL ? e->lanes.count : tn_emit_text(e, "%d", e->lanes.n);
     value = tn_val_name(e, to_memory(e, buf, tn_val_spread(e, value, e->lanes.n)));
     tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, count, name);
     e->depth++;
@@ -223,8 +221,7 @@ Val tn_emit_by_lane(Emit *e, Expr *expr) {
     const Dim *var = e->lanes.var;
     VType type = tn_vtype(expr->dtype, e->lanes.n);
     const char *result = tn_emit_name(e, "x"), *name = tn_emit_name(e, "i");
-    const char *count =
-        e->lanes.count != NULL ? e->lanes.count : tn_emit_text(e, "%d", e->lanes.n);
+    const char *count = e->lanes.count != NULL ? e->lanes.count : tn_emit_text(e, "%d", e->lanes.n);
     tn_emit_line(e, "%s %s = {0};", tn_prelude_type(e->prelude, type), result);
     tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, count, name);
     Inner inner = enter(e);
@@ -375,10 +372,9 @@ static Val emit_index(Emit *e, Expr *expr) {
     bool narrow = dim->lo >= INT32_MIN / 2 && dim->hi <= INT32_MAX / 2;
     VType type = tn_vtype(narrow ? TN_I32 : TN_I64, e->lanes.n);
     const char *all = tn_prelude_fn(e->prelude, "all", type), *c = tn_dtype_c(type.dtype);
-    const char *text =
-        tn_emit_text(e, "(%s((%s)%s) + %s() * %s((%s)%s))", all, c, tn_emit_dim(e, rest),
-                     tn_prelude_fn(e->prelude, "iota", type), all, c,
-                     tn_emit_dim(e, tn_dim_const(e->ctx, coef)));
+    const char *text = tn_emit_text(e, "(%s((%s)%s) + %s() * %s((%s)%s))", all, c,
+                                    tn_emit_dim(e, rest), tn_prelude_fn(e->prelude, "iota", type),
+                                    all, c, tn_emit_dim(e, tn_dim_const(e->ctx, coef)));
     return tn_val_cast(e, (Val){text, type}, expr->dtype);
 }
 
@@ -387,8 +383,8 @@ static Val emit_dynload(Emit *e, Expr *expr) {
     const Dim *position = tn_emit_position(e, buf, expr->index), *rest = position;
     bool by_lane = tn_emit_uses_lanes(e, position);
     int64_t coef = 0;
-    bool consecutive = by_lane && tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) &&
-                       coef == 1;
+    bool consecutive =
+        by_lane && tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) && coef == 1;
     if (by_lane && !consecutive) {
         return tn_emit_by_lane(e, expr);
     }

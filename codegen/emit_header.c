@@ -58,8 +58,9 @@ static void put_parameters(const Graph *graph, StrBuf *out) {
 /* One call with typed pointers, for models without symbolic dimensions. */
 static void put_wrapper(const Graph *graph, const char *prefix, StrBuf *out) {
     size_t n_in = graph->inputs.len, n_out = graph->outputs.len;
-    tn_str_printf(out, "\n/* Runs the session of this model on arrays of the sizes above. */\n"
-                       "static inline tn_status %s_infer(tn_session *session",
+    tn_str_printf(out,
+                  "\n/* Runs the session of this model on arrays of the sizes above. */\n"
+                  "static inline tn_status %s_infer(tn_session *session",
                   prefix);
     put_parameters(graph, out);
     tn_str_puts(out, ") {\n    const tn_tensor inputs[] = {\n");
@@ -71,8 +72,9 @@ static void put_wrapper(const Graph *graph, const char *prefix, StrBuf *out) {
     for (size_t i = 0; i < n_out; i++) {
         put_tensor(out, "out", i, &graph->outputs.data[i].value->type, false);
     }
-    tn_str_printf(out, "    };\n    return tn_session_run(session, inputs, %zu, outputs, %zu);\n}\n", n_in,
-                  n_out);
+    tn_str_printf(out,
+                  "    };\n    return tn_session_run(session, inputs, %zu, outputs, %zu);\n}\n",
+                  n_in, n_out);
 }
 
 static void put_sizes(const Graph *graph, const char *prefix, StrBuf *out) {
@@ -80,8 +82,7 @@ static void put_sizes(const Graph *graph, const char *prefix, StrBuf *out) {
         tn_str_printf(out, "/* input %zu: ", i);
         put_plain(out, graph->inputs.data[i]->name);
         tn_str_puts(out, " */\n");
-        put_define(out, prefix, "IN_COUNT", i,
-                   tn_type_static_count(&graph->inputs.data[i]->type));
+        put_define(out, prefix, "IN_COUNT", i, tn_type_static_count(&graph->inputs.data[i]->type));
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
         tn_str_printf(out, "/* output %zu: ", i);
@@ -95,15 +96,16 @@ static void put_sizes(const Graph *graph, const char *prefix, StrBuf *out) {
 bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out) {
     const char *prefix = options->prefix;
     const Graph *graph = program->graph;
-    tn_str_printf(out,
-                  "/* A model compiled by Tenon: what a C program needs to use it with libtenon_rt.\n"
-                  " * Open it with tn_model_open, or linked in with\n"
-                  " * tn_model_from_desc(&%s_model, ...). */\n"
-                  "#ifndef TENON_MODEL_%s_H\n#define TENON_MODEL_%s_H\n\n"
-                  "#include \"tenon/runtime.h\"\n\n"
-                  "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
-                  "extern const tn_model_desc %s_model;\n\n",
-                  prefix, prefix, prefix, prefix);
+    tn_str_printf(
+        out,
+        "/* A model compiled by Tenon: what a C program needs to use it with libtenon_rt.\n"
+        " * Open it with tn_model_open, or linked in with\n"
+        " * tn_model_from_desc(&%s_model, ...). */\n"
+        "#ifndef TENON_MODEL_%s_H\n#define TENON_MODEL_%s_H\n\n"
+        "#include \"tenon/runtime.h\"\n\n"
+        "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+        "extern const tn_model_desc %s_model;\n\n",
+        prefix, prefix, prefix, prefix);
     if (all_static(graph)) {
         tn_str_puts(out, "/* Elements of each input and output. */\n");
         put_sizes(graph, prefix, out);

@@ -25,8 +25,8 @@ static const char *fresh(Planner *p) {
 
 static const char *checked(Planner *p, const char *op, const char *a, const char *b) {
     const char *name = fresh(p);
-    tn_str_printf(&p->body, "    int64_t %s;\n    bad |= __builtin_%s_overflow(%s, %s, &%s);\n", name,
-                  op, a, b, name);
+    tn_str_printf(&p->body, "    int64_t %s;\n    bad |= __builtin_%s_overflow(%s, %s, &%s);\n",
+                  name, op, a, b, name);
     return name;
 }
 
@@ -49,8 +49,8 @@ static const char *number_text(Planner *p, int64_t value) {
     if (value == INT64_MIN) {
         return "(-INT64_C(9223372036854775807) - 1)";
     }
-    return tn_arena_printf(&p->entry->ctx->scratch, value < 0 ? "(int64_t)(%" PRId64 ")" : "(int64_t)%" PRId64,
-                           value);
+    return tn_arena_printf(&p->entry->ctx->scratch,
+                           value < 0 ? "(int64_t)(%" PRId64 ")" : "(int64_t)%" PRId64, value);
 }
 
 static const char *sum_text(Planner *p, const Dim *dim) {
@@ -142,10 +142,11 @@ static void check_input_dims(Planner *p) {
                 continue;
             }
             const char *text = value_of(p, type->dims[d]);
-            add_check(p, &p->body,
-                      tn_arena_printf(&ctx->scratch, "!bad && inputs[%zu].dims[%d] != %s", i, d, text),
-                      tn_arena_printf(&ctx->arena, "input '%s': dimension %d does not fit the others",
-                                      input_name(p->entry, i), d));
+            add_check(
+                p, &p->body,
+                tn_arena_printf(&ctx->scratch, "!bad && inputs[%zu].dims[%d] != %s", i, d, text),
+                tn_arena_printf(&ctx->arena, "input '%s': dimension %d does not fit the others",
+                                input_name(p->entry, i), d));
         }
     }
 }
@@ -158,10 +159,11 @@ static void check_bound_inputs(Planner *p, StrBuf *tables) {
         if (blob == NULL || blob->size == 0) {
             continue;
         }
-        tn_str_printf(tables, "static const unsigned char %s_bound%zu[] = {", entry->options->prefix,
-                      i);
+        tn_str_printf(tables, "static const unsigned char %s_bound%zu[] = {",
+                      entry->options->prefix, i);
         for (size_t k = 0; k < blob->size; k++) {
-            tn_str_printf(tables, "%s%u", k == 0 ? "" : ",", ((const unsigned char *)blob->data)[k]);
+            tn_str_printf(tables, "%s%u", k == 0 ? "" : ",",
+                          ((const unsigned char *)blob->data)[k]);
         }
         tn_str_puts(tables, "};\n");
         tn_str_printf(&p->body,
@@ -200,10 +202,13 @@ static void check_range(Planner *p, StrBuf *out, const Symbol *symbol, uint32_t 
     if (!low && !high) {
         return;
     }
-    const char *above = high ? tn_arena_printf(&ctx->scratch, "plan[%u] > %s", word, number_text(p, hi)) : "0";
-    const char *below = low ? tn_arena_printf(&ctx->scratch, "plan[%u] < %s", word, number_text(p, lo)) : "0";
+    const char *above =
+        high ? tn_arena_printf(&ctx->scratch, "plan[%u] > %s", word, number_text(p, hi)) : "0";
+    const char *below =
+        low ? tn_arena_printf(&ctx->scratch, "plan[%u] < %s", word, number_text(p, lo)) : "0";
     const char *text =
-        high ? tn_arena_printf(&ctx->arena, "%s must be from %" PRId64 " to %" PRId64, symbol->name, lo, hi)
+        high ? tn_arena_printf(&ctx->arena, "%s must be from %" PRId64 " to %" PRId64, symbol->name,
+                               lo, hi)
              : tn_arena_printf(&ctx->arena, "%s must be at least %" PRId64, symbol->name, lo);
     add_check(p, out, tn_arena_printf(&ctx->scratch, "%s || %s", below, above), text);
 }
@@ -247,7 +252,8 @@ static const char place_function[] =
     "        int64_t at = 0;\n"
     "        for (int32_t k = 0; k < done; k++) {\n"
     "            int64_t other = order[k];\n"
-    "            int apart = lives[other][0] > lives[best][1] || lives[best][0] > lives[other][1];\n"
+    "            int apart = lives[other][0] > lives[best][1] || lives[best][0] > "
+    "lives[other][1];\n"
     "            if (!apart && offsets[other] < at + bytes[best] && at < offsets[other] + "
     "bytes[other]) {\n"
     "                at = offsets[other] + bytes[other];\n"
@@ -306,8 +312,10 @@ static void print_arena(Planner *p) {
     size_t n = entry->placed.len;
     tn_str_puts(&p->body, "    int64_t arena = ");
     if (n > 0) {
-        tn_str_printf(&p->body, "place(%s_lives, %zu, plan + WORD + 1, plan + WORD + %zu, plan + WORD + %zu);\n",
-                      entry->options->prefix, n, 1 + n, 1 + 2 * n);
+        tn_str_printf(
+            &p->body,
+            "place(%s_lives, %zu, plan + WORD + 1, plan + WORD + %zu, plan + WORD + %zu);\n",
+            entry->options->prefix, n, 1 + n, 1 + 2 * n);
     } else {
         uint64_t bytes = entry->program->static_plan ? entry->program->arena_bytes : 0;
         tn_str_printf(&p->body, "%" PRIu64 ";\n", bytes);
@@ -349,8 +357,9 @@ void tn_entry_print_plan(Entry *entry, StrBuf *out) {
     }
     uint32_t word = tn_entry_scratch_word(entry);
     tn_str_printf(out, "enum { WORD = %u, AFTER = %zu };\n", word, 1 + 3 * entry->placed.len);
-    tn_str_puts(out, "static int32_t plan_run(const tn_tensor *inputs, int32_t n_threads, int64_t *plan)\n"
-                     "{\n    int bad = 0, differs = 0;\n    (void)inputs, (void)differs;\n");
+    tn_str_puts(
+        out, "static int32_t plan_run(const tn_tensor *inputs, int32_t n_threads, int64_t *plan)\n"
+             "{\n    int bad = 0, differs = 0;\n    (void)inputs, (void)differs;\n");
     tn_str_printf(out, "    plan[1] = %u;\n", entry->n_outdims);
     if (symbols.len > 0) {
         tn_str_write(out, symbols.data, symbols.len);

@@ -101,11 +101,10 @@ static void emit_loop(Emit *e, Stmt *loop) {
     const char *name = tn_emit_name(e, "i"), *extent = tn_emit_dim(e, loop->extent);
     if (loop->loop == LOOP_PARTITION) {
         const char *n = tn_emit_name(e, "n");
-        tn_emit_line(e, "const int64_t %s = %s;", n, extent);
-        tn_emit_line(e,
-                     "for (int64_t %s = %s * thread / n_threads; "
-                     "%s < %s * (thread + 1) / n_threads; %s++) {",
-                     name, n, name, n, name);
+        tn_emit_line(e, "const int64_t %s = %s, %s_end = %s * (thread + 1) / n_threads;", n, extent,
+                     n, n);
+        tn_emit_line(e, "for (int64_t %s = %s * thread / n_threads; %s < %s_end; %s++) {", name, n,
+                     name, n, name);
     } else {
         tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, extent, name);
     }
@@ -114,6 +113,31 @@ static void emit_loop(Emit *e, Stmt *loop) {
     tn_emit_block(e, loop, loop->body);
     e->names[loop->var->sym] = NULL;
     leave_scope(e, scope);
+}
+
+/* A loop that joins the lanes of a vector: by halves instead of one by one. */
+static bool emit_fold(Emit *e, const Stmt *loop) {
+    const Stmt *acc = loop->body;
+    if (loop->loop == LOOP_PARTITION || acc == NULL || acc->kind != STMT_ACC || acc->next != NULL ||
+        acc->value->kind != EXPR_TEMP || !tn_dtype_is_float(acc->temp->dtype) ||
+        e->lanes.var != NULL) {
+        return false;
+    }
+    const Temp *temp = acc->value->temp;
+    const char *lanes = tn_emit_all_lanes(e, temp, acc->value->index, loop->var);
+    bool moves = temp == acc->temp;
+    for (int d = 0; d < acc->n_index; d++) {
+        moves = moves || tn_dim_uses(acc->index[d], loop->var);
+    }
+    if (lanes == NULL || moves || !tn_dim_is(loop->extent, e->reps[temp->id]->lanes)) {
+        return false;
+    }
+    const char *fold = tn_emit_text(e, "fold_%s", tn_op_info(acc->op)->name);
+    fold = tn_prelude_fn(e->prelude, fold, tn_vtype(temp->dtype, e->reps[temp->id]->lanes));
+    const Val args[] = {tn_emit_read_temp(e, acc->temp, acc->index),
+                        {tn_emit_text(e, "%s(%s)", fold, lanes), tn_vtype(temp->dtype, 1)}};
+    tn_emit_assign(e, acc->temp, acc->index, tn_val_map(e, acc->op, temp->dtype, args, 2));
+    return true;
 }
 
 static bool stores_result(void *arg, Stmt *stmt) {
@@ -162,6 +186,8 @@ static void emit_kind(Emit *e, Stmt *stmt) {
         emit_plain(e, stmt);
     } else if (tn_emit_resolve(e, stmt->extent)->hi <= 0) {
         return; /* never runs; its indices may be out of any range */
+    } else if (emit_fold(e, stmt)) {
+        return;
     } else if (e->forms[stmt->var->sym] == FORM_CONST) {
         emit_unrolled(e, stmt);
     } else if (e->forms[stmt->var->sym] == FORM_LANE) {

@@ -22,15 +22,41 @@ static int32_t power_of_two_above(int32_t n) {
     return power;
 }
 
+static bool has_lanes(void *arg, Stmt *stmt) {
+    return stmt->kind != STMT_FOR || stmt->loop != LOOP_VECTOR || stmt->lanes != *(int32_t *)arg;
+}
+
+static bool reads(Expr *expr, const Temp *temp);
+
+/* A loop that does nothing but define each lane of a temp, where other loops run over as
+ * many lanes: one assignment of a vector. */
+static bool sets_lanes(const Emit *e, const Stmt *loop) {
+    const Stmt *def = loop->body;
+    if (loop->loop == LOOP_PARTITION || loop->extent->kind != DIM_CONST || def == NULL ||
+        def->kind != STMT_DEF || def->next != NULL || reads(def->value, def->temp)) {
+        return false;
+    }
+    bool along = false;
+    for (int d = 0; d < def->n_index; d++) {
+        along =
+            along || (def->index[d] == loop->var && def->temp->extents[d] == loop->extent->value);
+    }
+    int32_t lanes = (int32_t)(along ? loop->extent->value : 0);
+    return lanes > 1 && power_of_two_above(lanes) == lanes &&
+           !tn_stmt_visit(e->kernel->body, has_lanes, &lanes);
+}
+
 static int64_t block_size(Emit *e, const Stmt *stmt);
 
 /* Statements of a loop after unrolling; decides its form. */
 static int64_t loop_size(Emit *e, const Stmt *loop, bool in_vector) {
     uint32_t sym = loop->var->sym;
-    bool vector = loop->loop == LOOP_VECTOR && !in_vector && loop->lanes > 1;
+    bool vector = !in_vector && ((loop->loop == LOOP_VECTOR && loop->lanes > 1) ||
+                                 (loop->loop != LOOP_VECTOR && sets_lanes(e, loop)));
+    int32_t lanes = loop->loop == LOOP_VECTOR ? loop->lanes : (int32_t)loop->extent->value;
     e->form_extents[sym] = loop->extent;
     e->forms[sym] = (uint8_t)(vector ? FORM_LANE : FORM_LOOP);
-    e->form_lanes[sym] = vector ? power_of_two_above(loop->lanes) : 1;
+    e->form_lanes[sym] = vector ? power_of_two_above(lanes) : 1;
     int64_t size = 1;
     for (const Stmt *stmt = loop->body; stmt != NULL; stmt = stmt->next) {
         size += stmt->kind == STMT_FOR ? loop_size(e, stmt, in_vector || vector) : 1;
@@ -98,7 +124,8 @@ static void settle(Emit *e, const Stmt *owner, Stmt *body, Temp *temp) {
     for (Stmt *stmt = body; stmt != NULL; stmt = stmt->next) {
         Access access = first_access(stmt, temp);
         any = any || access != ACCESS_NONE;
-        apart = apart && (access == ACCESS_NONE || (stmt->kind == STMT_FOR && access == ACCESS_DEF));
+        apart =
+            apart && (access == ACCESS_NONE || (stmt->kind == STMT_FOR && access == ACCESS_DEF));
     }
     if (!any) {
         return;
@@ -379,9 +406,8 @@ static Val array_element(Emit *e, TempRep *rep, const Dim *const *index) {
             return (Val){NULL, wide};
         }
         const char *name = tn_prelude_type(e->prelude, wide);
-        return (Val){tn_emit_text(e, "(*(%su *)(t%u + %s))", name, rep->number,
-                                  tn_emit_dim(e, rest)),
-                     wide};
+        return (Val){
+            tn_emit_text(e, "(*(%su *)(t%u + %s))", name, rep->number, tn_emit_dim(e, rest)), wide};
     }
     const char *text = tn_emit_text(e, "t%u[%s]", rep->number, tn_emit_dim(e, at));
     if (rep->private && e->lanes.var == NULL) {
@@ -411,6 +437,23 @@ Val tn_emit_read_temp(Emit *e, const Temp *temp, const Dim *const *index) {
         element.text = tn_emit_text(e, "(%s & 1)", element.text);
     }
     return element;
+}
+
+const char *tn_emit_all_lanes(Emit *e, const Temp *temp, const Dim *const *index, const Dim *var) {
+    TempRep *rep = e->reps[temp->id];
+    int d = rep != NULL ? rep->lane_dim : -1;
+    if (d < 0 || rep->array || index[d] != var || temp->extents[d] != rep->lanes) {
+        return NULL;
+    }
+    const Dim *at[sizeof temp->extents / sizeof *temp->extents];
+    for (int i = 0; i < temp->rank; i++) {
+        at[i] = i == d ? tn_dim_const(e->ctx, 0) : index[i];
+        if (tn_dim_uses(at[i], var)) {
+            return NULL;
+        }
+    }
+    const char *element = named_element(e, rep, at).text;
+    return tn_emit_text(e, "%.*s", (int)(strchr(element, '[') - element), element);
 }
 
 /* ---- assignment ---- */

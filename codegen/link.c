@@ -59,8 +59,8 @@ static void *drain(void *arg) {
     unsigned char *buffer = malloc(size);
     unsigned char small[256];
     for (;;) {
-        ssize_t n = buffer != NULL ? read(job->from, buffer, size)
-                                   : read(job->from, small, sizeof small);
+        ssize_t n =
+            buffer != NULL ? read(job->from, buffer, size) : read(job->from, small, sizeof small);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -103,8 +103,7 @@ static bool link_failed(char **error, const char *what, int code) {
     return false;
 }
 
-bool tn_link_objects(const int *objects, size_t n_objects, bool relocatable, int fd,
-                     char **error) {
+bool tn_link_objects(const int *objects, size_t n_objects, bool relocatable, int fd, char **error) {
     int ends[2];
     *error = NULL;
     if (pipe2(ends, O_CLOEXEC) != 0) {

@@ -15,7 +15,6 @@ void tn_fd_path(int fd, char *path);
 /* Links the objects open on `objects` into a shared object, or one relocatable object, and
  * writes it to `fd`. On failure returns false and a malloc'ed message in *error (NULL when
  * memory ran out). */
-bool tn_link_objects(const int *objects, size_t n_objects, bool relocatable, int fd,
-                     char **error);
+bool tn_link_objects(const int *objects, size_t n_objects, bool relocatable, int fd, char **error);
 
 #endif

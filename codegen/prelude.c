@@ -125,8 +125,8 @@ const char *tn_prelude_type(Prelude *prelude, VType type) {
     if (tn_prelude_add(prelude, name)) {
         int32_t bytes = tn_vtype_bytes(type);
         const char *element = tn_dtype_c(type.dtype);
-        tn_str_printf(&prelude->types, "typedef %s %s __attribute__((vector_size(%d)));\n",
-                      element, name, bytes * type.lanes);
+        tn_str_printf(&prelude->types, "typedef %s %s __attribute__((vector_size(%d)));\n", element,
+                      name, bytes * type.lanes);
         tn_str_printf(&prelude->types,
                       "typedef %s %su __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
                       element, name, bytes * type.lanes, bytes);
@@ -221,6 +221,9 @@ static VType named_type(char letter, VType type) {
         return type.lanes == 1 && tn_vtype_bytes(type) < 4 ? tn_vtype(TN_U32, 1) : type;
     case 'D':
         return tn_vtype(TN_F64, type.lanes);
+    case 'H':
+        type.lanes /= 2;
+        return type;
     case 'K':
         return tn_vtype(TN_I64, type.lanes);
     case 'E':
@@ -232,7 +235,7 @@ static VType named_type(char letter, VType type) {
 
 /* Replaces one identifier of a template. */
 static void put_identifier(Prelude *prelude, StrBuf *out, StrView word, VType type) {
-    if (word.len == 1 && strchr("TEIJUWDK", word.data[0]) != NULL) {
+    if (word.len == 1 && strchr("TEIJUWDKH", word.data[0]) != NULL) {
         tn_str_puts(out, tn_prelude_type(prelude, named_type(word.data[0], type)));
     } else if (tn_sv_is(word, "V")) {
         tn_str_printf(out, "%su", tn_prelude_type(prelude, type));
@@ -240,10 +243,9 @@ static void put_identifier(Prelude *prelude, StrBuf *out, StrView word, VType ty
         tn_str_printf(out, "%d", type.lanes);
     } else if (tn_sv_is(word, "IOTA")) {
         put_iota(out, type.lanes);
-    } else if (word.len > 5 && memcmp(word.data, "tn_", 3) == 0 &&
-               word.data[word.len - 2] == '_' && strchr("SEDI", word.data[word.len - 1]) != NULL) {
-        const char *name =
-            tn_sv_dup(&prelude->ctx->arena, (StrView){word.data + 3, word.len - 5});
+    } else if (word.len > 5 && memcmp(word.data, "tn_", 3) == 0 && word.data[word.len - 2] == '_' &&
+               strchr("SEDIH", word.data[word.len - 1]) != NULL) {
+        const char *name = tn_sv_dup(&prelude->ctx->arena, (StrView){word.data + 3, word.len - 5});
         VType of = named_type(word.data[word.len - 1], type);
         tn_str_puts(out, tn_prelude_fn(prelude, name, of));
     } else {
@@ -272,8 +274,8 @@ static void instantiate(Prelude *prelude, const char *code, VType type) {
 }
 
 const char *tn_prelude_fn(Prelude *prelude, const char *name, VType type) {
-    const char *full = tn_arena_printf(&prelude->ctx->arena, "tn_%s_%s", name,
-                                       tn_vtype_suffix(prelude, type));
+    const char *full =
+        tn_arena_printf(&prelude->ctx->arena, "tn_%s_%s", name, tn_vtype_suffix(prelude, type));
     if (!tn_prelude_add(prelude, full)) {
         return full;
     }

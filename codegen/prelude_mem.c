@@ -42,8 +42,9 @@ static void put_saturating(Prelude *prelude, const char *name, VType to, VType f
     const char *least = least_text(to.dtype);
     tn_str_printf(out, "INLINE %s %s(%s x) {\n", t, name, x);
     if (to.lanes == 1) {
-        tn_str_printf(out, "    return x >= %s ? (%s)%" PRIu64 "u : x > %s ? (%s)x : x == x ? %s : 0;\n}\n",
-                      above, t, greatest, below, t, least);
+        tn_str_printf(
+            out, "    return x >= %s ? (%s)%" PRIu64 "u : x > %s ? (%s)x : x == x ? %s : 0;\n}\n",
+            above, t, greatest, below, t, least);
         return;
     }
     const char *ix = tn_prelude_type(prelude, tn_vtype_integer(from, true));
@@ -53,7 +54,8 @@ static void put_saturating(Prelude *prelude, const char *name, VType to, VType f
     tn_str_printf(out, "    %s high = __builtin_convertvector(x >= %s, %s);\n", it, above, it);
     tn_str_printf(out, "    %s low = __builtin_convertvector(x <= %s, %s);\n", it, below, it);
     tn_str_printf(out, "    %s r = __builtin_convertvector((%s)((%s)x & in), %s);\n", t, x, ix, t);
-    tn_str_printf(out, "    return r | ((%s)high & %s((%s)%" PRIu64 "u)) | ((%s)low & %s((%s)%s));\n}\n",
+    tn_str_printf(out,
+                  "    return r | ((%s)high & %s((%s)%" PRIu64 "u)) | ((%s)low & %s((%s)%s));\n}\n",
                   t, tn_prelude_fn(prelude, "all", to), e, greatest, t,
                   tn_prelude_fn(prelude, "all", to), e, least);
 }
@@ -124,7 +126,10 @@ static Native native_of(VType type) {
 
 /* The mask type of a builtin: a bit a lane, at least 8. */
 static const char *mask_type(int32_t lanes) {
-    return lanes <= 8 ? "uint8_t" : lanes == 16 ? "uint16_t" : lanes == 32 ? "uint32_t" : "uint64_t";
+    return lanes <= 8    ? "uint8_t"
+           : lanes == 16 ? "uint16_t"
+           : lanes == 32 ? "uint32_t"
+                         : "uint64_t";
 }
 
 static void put_native(Prelude *prelude, bool store, VType type) {
@@ -137,10 +142,11 @@ static void put_native(Prelude *prelude, bool store, VType type) {
     tn_str_printf(out, "    %s m = n <= 0 ? 0 : n >= %d ? (%s)~0ull : (%s)((1ull << n) - 1);\n",
                   mask, type.lanes, mask, mask);
     if (store) {
-        tn_str_printf(out, "    __builtin_ia32_%s%d_mask((void *)p, (B)x, m);\n", native.store, bits);
+        tn_str_printf(out, "    __builtin_ia32_%s%d_mask((void *)p, (B)x, m);\n", native.store,
+                      bits);
     } else {
-        tn_str_printf(out, "    return (%s)__builtin_ia32_%s%d_mask((const void *)p, (B){0}, m);\n", t,
-                      native.load, bits);
+        tn_str_printf(out, "    return (%s)__builtin_ia32_%s%d_mask((const void *)p, (B){0}, m);\n",
+                      t, native.load, bits);
     }
 }
 
@@ -167,7 +173,8 @@ static void put_avx2(Prelude *prelude, bool store, VType type) {
 static void put_lanes(Prelude *prelude, bool store, VType type) {
     StrBuf *out = &prelude->code;
     if (store) {
-        tn_str_printf(out, "    for (int i = 0; i < %d && i < n; i++) {\n        p[i] = x[i];\n    }\n",
+        tn_str_printf(out,
+                      "    for (int i = 0; i < %d && i < n; i++) {\n        p[i] = x[i];\n    }\n",
                       type.lanes);
     } else {
         tn_str_printf(out,
@@ -205,8 +212,8 @@ const char *tn_prelude_part(Prelude *prelude, bool store, VType type) {
     if (type.dtype == TN_BOOL) {
         type = tn_vtype(TN_U8, type.lanes); /* bools in memory */
     }
-    const char *name = tn_arena_printf(&prelude->ctx->arena, "tn_%s_%s",
-                                       store ? "storen" : "loadn", tn_vtype_suffix(prelude, type));
+    const char *name = tn_arena_printf(&prelude->ctx->arena, "tn_%s_%s", store ? "storen" : "loadn",
+                                       tn_vtype_suffix(prelude, type));
     if (!tn_prelude_add(prelude, name)) {
         return name;
     }

@@ -155,7 +155,8 @@ static void test_symbols(void **state) {
 
 static void test_same_bytes(void **state) {
     Session *s = *state;
-    static const char *const names[][2] = {{"a.c", "b.c"}, {"a.o", "b.o"}, {"a.so", "b.so"}, {"a.a", "b.a"}};
+    static const char *const names[][2] = {
+        {"a.c", "b.c"}, {"a.o", "b.o"}, {"a.so", "b.so"}, {"a.a", "b.a"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t sizes[2];
         char *a = compile_to(s, names[i][0]), *b = compile_to(s, names[i][1]);
@@ -183,7 +184,8 @@ static int run(const char *const *argv) {
 }
 
 static bool have(const char *program) {
-    return run((const char *const[]){"sh", "-c", "command -v \"$0\" >/dev/null", program, NULL}) == 0;
+    return run((const char *const[]){"sh", "-c", "command -v \"$0\" >/dev/null", program, NULL}) ==
+           0;
 }
 
 static void build_c(const char *compiler, const char *source, const char *march, const char *extra,
@@ -191,8 +193,8 @@ static void build_c(const char *compiler, const char *source, const char *march,
     char *object = malloc(256), arch[64];
     snprintf(object, 256, "%s.%s.o", source, compiler);
     snprintf(arch, sizeof arch, "-march=%s", march);
-    const char *const argv[] = {compiler, "-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", arch, extra,
-                                embed,    "-c",       source, "-o",   object,    NULL};
+    const char *const argv[] = {compiler, "-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", arch,
+                                extra,    embed,      "-c",  source,  "-o",      object,    NULL};
     if (run(argv) != 0) {
         fail_msg("%s -march=%s %s refuses %s", compiler, march, extra, source);
     }
@@ -237,35 +239,37 @@ static void test_abi(void **state) {
     char checks[4096];
     snprintf(checks, sizeof checks,
              SIZE_OF(tn_tensor) AT(tn_tensor, rank) AT(tn_tensor, dims) SIZE_OF(tn_io_desc)
-                 AT(tn_io_desc, dims) AT(tn_io_desc, offset) SIZE_OF(tn_run) AT(tn_run, weights)
-                     AT(tn_run, arena) AT(tn_run, plan) AT(tn_run, barrier) AT(tn_run, team)
-                         SIZE_OF(tn_entry_desc) AT(tn_entry_desc, n_inputs) AT(tn_entry_desc, checks)
-                             AT(tn_entry_desc, run) AT(tn_entry_desc, run_kernel)
-                                 AT(tn_entry_desc, kernel_flops) SIZE_OF(tn_model_desc)
-                                     AT(tn_model_desc, cpu_features) AT(tn_model_desc, name)
-                                         AT(tn_model_desc, entries) AT(tn_model_desc, n_state)
-                                             AT(tn_model_desc, weight_bytes)
-                                                 AT(tn_model_desc, weight_hash) AT(tn_model_desc, reserved),
-             sizeof(tn_tensor), offsetof(tn_tensor, rank), offsetof(tn_tensor, dims), sizeof(tn_io_desc),
-             offsetof(tn_io_desc, dims), offsetof(tn_io_desc, offset), sizeof(tn_run),
-             offsetof(tn_run, weights), offsetof(tn_run, arena), offsetof(tn_run, plan),
-             offsetof(tn_run, barrier), offsetof(tn_run, team), sizeof(tn_entry_desc),
-             offsetof(tn_entry_desc, n_inputs), offsetof(tn_entry_desc, checks),
-             offsetof(tn_entry_desc, run), offsetof(tn_entry_desc, run_kernel),
-             offsetof(tn_entry_desc, kernel_flops), sizeof(tn_model_desc),
-             offsetof(tn_model_desc, cpu_features), offsetof(tn_model_desc, name),
-             offsetof(tn_model_desc, entries), offsetof(tn_model_desc, n_state),
-             offsetof(tn_model_desc, weight_bytes), offsetof(tn_model_desc, weight_hash),
-             offsetof(tn_model_desc, reserved));
+                 AT(tn_io_desc, dims) AT(tn_io_desc, offset) SIZE_OF(tn_run) AT(tn_run, weights) AT(
+                     tn_run, arena) AT(tn_run, plan) AT(tn_run, barrier) AT(tn_run, team)
+                     SIZE_OF(tn_entry_desc) AT(tn_entry_desc, n_inputs) AT(tn_entry_desc, checks)
+                         AT(tn_entry_desc, run) AT(tn_entry_desc, run_kernel)
+                             AT(tn_entry_desc, kernel_flops) SIZE_OF(tn_model_desc)
+                                 AT(tn_model_desc, cpu_features) AT(tn_model_desc,
+                                                                    name) AT(tn_model_desc, entries)
+                                     AT(tn_model_desc, n_state) AT(tn_model_desc, weight_bytes)
+                                         AT(tn_model_desc, weight_hash) AT(tn_model_desc, reserved),
+             sizeof(tn_tensor), offsetof(tn_tensor, rank), offsetof(tn_tensor, dims),
+             sizeof(tn_io_desc), offsetof(tn_io_desc, dims), offsetof(tn_io_desc, offset),
+             sizeof(tn_run), offsetof(tn_run, weights), offsetof(tn_run, arena),
+             offsetof(tn_run, plan), offsetof(tn_run, barrier), offsetof(tn_run, team),
+             sizeof(tn_entry_desc), offsetof(tn_entry_desc, n_inputs),
+             offsetof(tn_entry_desc, checks), offsetof(tn_entry_desc, run),
+             offsetof(tn_entry_desc, run_kernel), offsetof(tn_entry_desc, kernel_flops),
+             sizeof(tn_model_desc), offsetof(tn_model_desc, cpu_features),
+             offsetof(tn_model_desc, name), offsetof(tn_model_desc, entries),
+             offsetof(tn_model_desc, n_state), offsetof(tn_model_desc, weight_bytes),
+             offsetof(tn_model_desc, weight_hash), offsetof(tn_model_desc, reserved));
     for (uint32_t i = 0; tn_target_at(i) != NULL; i++) {
         char source[16384], *error = NULL;
-        int n = snprintf(source, sizeof source,
-                         "typedef int int32_t; typedef unsigned uint32_t; typedef long int64_t;\n"
-                         "typedef unsigned long uint64_t;\n%s%s_Static_assert(TN_FEATURES == %uu, \"\");\n",
-                         tn_entry_abi, checks, tn_target_at(i)->features);
+        int n = snprintf(
+            source, sizeof source,
+            "typedef int int32_t; typedef unsigned uint32_t; typedef long int64_t;\n"
+            "typedef unsigned long uint64_t;\n%s%s_Static_assert(TN_FEATURES == %uu, \"\");\n",
+            tn_entry_abi, checks, tn_target_at(i)->features);
         assert_true(n > 0 && (size_t)n < sizeof source);
         Bytes object = {0};
-        if (!tn_clang_compile(source, (size_t)n, tn_target_at(i), 1, CLANG_OBJECT, &object, &error)) {
+        if (!tn_clang_compile(source, (size_t)n, tn_target_at(i), 1, CLANG_OBJECT, &object,
+                              &error)) {
             fail_msg("%s", error);
         }
         free(object.data);
@@ -291,7 +295,8 @@ static void check_size(Session *s, const tn_model *compiled, int64_t n) {
         fail_msg("%s", tn_session_error(session));
     }
     for (int i = 0; i < 5; i++) {
-        assert_memory_equal(found[i].dims, expected[i].dims, (size_t)found[i].rank * sizeof(int64_t));
+        assert_memory_equal(found[i].dims, expected[i].dims,
+                            (size_t)found[i].rank * sizeof(int64_t));
         found[i].data = calloc((size_t)tn_tensor_count(&found[i]) + 1, 8);
     }
     assert_int_equal(tn_session_run(session, in, 2, found, 5), TN_OK);

@@ -30,28 +30,66 @@ typedef struct Row {
     double ulp_f32, ulp_f64;
 } Row;
 
-static long double r_exp(long double a, long double b) { return (void)b, expl(a); }
-static long double r_log(long double a, long double b) { return (void)b, logl(a); }
-static long double r_log1p(long double a, long double b) { return (void)b, log1pl(a); }
-static long double r_tanh(long double a, long double b) { return (void)b, tanhl(a); }
-static long double r_erf(long double a, long double b) { return (void)b, erfl(a); }
-static long double r_sin(long double a, long double b) { return (void)b, sinl(a); }
-static long double r_cos(long double a, long double b) { return (void)b, cosl(a); }
-static long double r_sqrt(long double a, long double b) { return (void)b, sqrtl(a); }
-static long double r_rsqrt(long double a, long double b) { return (void)b, 1 / sqrtl(a); }
-static long double r_sigmoid(long double a, long double b) { return (void)b, 1 / (1 + expl(-a)); }
-static long double r_floor(long double a, long double b) { return (void)b, floorl(a); }
-static long double r_ceil(long double a, long double b) { return (void)b, ceill(a); }
-static long double r_trunc(long double a, long double b) { return (void)b, truncl(a); }
-static long double r_round(long double a, long double b) { return (void)b, rintl(a); }
-static long double r_abs(long double a, long double b) { return (void)b, fabsl(a); }
-static long double r_recip(long double a, long double b) { return (void)b, 1 / a; }
-static long double r_neg(long double a, long double b) { return (void)b, -a; }
+static long double r_exp(long double a, long double b) {
+    return (void)b, expl(a);
+}
+static long double r_log(long double a, long double b) {
+    return (void)b, logl(a);
+}
+static long double r_log1p(long double a, long double b) {
+    return (void)b, log1pl(a);
+}
+static long double r_tanh(long double a, long double b) {
+    return (void)b, tanhl(a);
+}
+static long double r_erf(long double a, long double b) {
+    return (void)b, erfl(a);
+}
+static long double r_sin(long double a, long double b) {
+    return (void)b, sinl(a);
+}
+static long double r_cos(long double a, long double b) {
+    return (void)b, cosl(a);
+}
+static long double r_sqrt(long double a, long double b) {
+    return (void)b, sqrtl(a);
+}
+static long double r_rsqrt(long double a, long double b) {
+    return (void)b, 1 / sqrtl(a);
+}
+static long double r_sigmoid(long double a, long double b) {
+    return (void)b, 1 / (1 + expl(-a));
+}
+static long double r_floor(long double a, long double b) {
+    return (void)b, floorl(a);
+}
+static long double r_ceil(long double a, long double b) {
+    return (void)b, ceill(a);
+}
+static long double r_trunc(long double a, long double b) {
+    return (void)b, truncl(a);
+}
+static long double r_round(long double a, long double b) {
+    return (void)b, rintl(a);
+}
+static long double r_abs(long double a, long double b) {
+    return (void)b, fabsl(a);
+}
+static long double r_recip(long double a, long double b) {
+    return (void)b, 1 / a;
+}
+static long double r_neg(long double a, long double b) {
+    return (void)b, -a;
+}
 static long double r_sign(long double a, long double b) {
     return (void)b, isnan(a) ? a : (long double)((a > 0) - (a < 0));
 }
-static long double r_pow(long double a, long double b) { return powl(a, b); }
-static long double r_rem(long double a, long double b) { return fmodl(a, b); }
+static long double r_pow(long double a, long double b) {
+    return powl(a, b);
+}
+static long double r_rem(long double a, long double b) {
+    return fmodl(a, b);
+}
 static long double r_mod(long double a, long double b) {
     long double rest = fmodl(a, b);
     return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
@@ -62,7 +100,9 @@ static long double r_min(long double a, long double b) {
 static long double r_max(long double a, long double b) {
     return isnan(a) || isnan(b) ? (long double)NAN : fmaxl(a, b);
 }
-static long double r_div(long double a, long double b) { return a / b; }
+static long double r_div(long double a, long double b) {
+    return a / b;
+}
 
 static const Row rows[] = {
     {"exp", 1, r_exp, -110, 95, 2, 2},
@@ -99,14 +139,60 @@ static const Row rows[] = {
     {"div", 2, r_div, -5, 5, 0.51, 0.51},
 };
 
-static const double specials[] = {
-    0.0,     -0.0,     1.0,      -1.0,       0.5,     -0.5,    1.5,    -1.5,     2.0,
-    -2.0,    2.5,      3.0,      -3.0,       10.0,    1e-3,    1e3,    8388607.5, 8388608.0,
-    1e10,    -1e10,    1e30,     -1e30,      3e38,    1e-30,   1e-38,  1e-42,    -1e-42,
-    1e300,   1e-300,   1e-310,   5e-324,     88.7,    88.8,    -87.3,  -103.9,   -104.1,
-    709.7,   709.8,    -745.1,   -745.2,     0.1,     123456789.0, 3.14159265, 3.141592653589793,
-    1e15,    1e22,     1e200,    9007199254740993.0,  4503599627370497.5, -7.0, 0.3333,
-    INFINITY, -INFINITY, NAN};
+static const double specials[] = {0.0,
+                                  -0.0,
+                                  1.0,
+                                  -1.0,
+                                  0.5,
+                                  -0.5,
+                                  1.5,
+                                  -1.5,
+                                  2.0,
+                                  -2.0,
+                                  2.5,
+                                  3.0,
+                                  -3.0,
+                                  10.0,
+                                  1e-3,
+                                  1e3,
+                                  8388607.5,
+                                  8388608.0,
+                                  1e10,
+                                  -1e10,
+                                  1e30,
+                                  -1e30,
+                                  3e38,
+                                  1e-30,
+                                  1e-38,
+                                  1e-42,
+                                  -1e-42,
+                                  1e300,
+                                  1e-300,
+                                  1e-310,
+                                  5e-324,
+                                  88.7,
+                                  88.8,
+                                  -87.3,
+                                  -103.9,
+                                  -104.1,
+                                  709.7,
+                                  709.8,
+                                  -745.1,
+                                  -745.2,
+                                  0.1,
+                                  123456789.0,
+                                  3.14159265,
+                                  3.141592653589793,
+                                  1e15,
+                                  1e22,
+                                  1e200,
+                                  9007199254740993.0,
+                                  4503599627370497.5,
+                                  -7.0,
+                                  0.3333,
+                                  INFINITY,
+                                  -INFINITY,
+                                  NAN};
 enum { SPECIALS = sizeof specials / sizeof *specials };
 
 /* ---- samples ---- */
@@ -240,18 +326,20 @@ static void check_cast(DType from, DType to, const Target *target) {
     Ctx ctx;
     tn_ctx_init(&ctx, NULL);
     const char *f = tn_dtype_text(from), *t = tn_dtype_text(to);
-    Kernel *kernel = tn_kernel_parse(
-        &ctx,
-        tn_sv(tn_arena_printf(
-            &ctx.arena,
-            "kernel \"cast\" { param b0: %s[%d] param b1: %s[%d] param b2: %s[%d] "
-            "for i0 in %d { for l1 in 16 vector 16 { b1[16 * i0 + l1] = cast:%s(b0[16 * i0 + l1]) } } "
-            "for i2 in %d { b2[i2] = cast:%s(b0[i2]) } }",
-            f, SPECIALS, t, SPECIALS, t, SPECIALS, SPECIALS / 16, t, SPECIALS, t)),
-        "test");
+    Kernel *kernel =
+        tn_kernel_parse(&ctx,
+                        tn_sv(tn_arena_printf(
+                            &ctx.arena,
+                            "kernel \"cast\" { param b0: %s[%d] param b1: %s[%d] param b2: %s[%d] "
+                            "for i0 in %d { for l1 in 16 vector 16 { b1[16 * i0 + l1] = "
+                            "cast:%s(b0[16 * i0 + l1]) } } "
+                            "for i2 in %d { b2[i2] = cast:%s(b0[i2]) } }",
+                            f, SPECIALS, t, SPECIALS, t, SPECIALS, SPECIALS / 16, t, SPECIALS, t)),
+                        "test");
     assert_non_null(kernel);
     KernelCode code = kernel_run_compile(kernel, target);
-    KernelData expected = kernel_run_data(kernel, NULL, 1), found = kernel_run_data(kernel, NULL, 1);
+    KernelData expected = kernel_run_data(kernel, NULL, 1),
+               found = kernel_run_data(kernel, NULL, 1);
     for (size_t i = 0; i < SPECIALS; i++) {
         if (tn_dtype_is_float(from)) {
             put(expected.data[0], from, i, specials[i]);
@@ -263,13 +351,15 @@ static void check_cast(DType from, DType to, const Target *target) {
     for (size_t b = 1; b <= 2; b++) {
         for (size_t i = 0; i < SPECIALS && !tn_dtype_is_float(to); i++) {
             size_t size = tn_dtype_bytes(to);
-            if (memcmp((char *)expected.data[b] + i * size, (char *)found.data[b] + i * size, size) != 0) {
+            if (memcmp((char *)expected.data[b] + i * size, (char *)found.data[b] + i * size,
+                       size) != 0) {
                 fail_msg("%s: %s to %s of %g differs (b%zu)\n%s", target->name, f, t,
                          tn_dtype_is_float(from) ? specials[i] : 0.0, b, code.source);
             }
         }
         for (size_t i = 0; i < SPECIALS && tn_dtype_is_float(to); i++) {
-            assert_true(ulps(to, (long double)get(expected.data[b], to, i), get(found.data[b], to, i)) == 0);
+            assert_true(ulps(to, (long double)get(expected.data[b], to, i),
+                             get(found.data[b], to, i)) == 0);
         }
     }
     kernel_run_free(&expected);

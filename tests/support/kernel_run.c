@@ -70,8 +70,7 @@ KernelCode kernel_run_compile(Kernel *kernel, const Target *target) {
     KernelCode code = {.kernel = kernel, .fd = -1};
     Prelude prelude = tn_prelude_new(ctx);
     StrBuf source = tn_str(&ctx->arena), text = tn_str(&ctx->arena);
-    const char *body =
-        tn_emit_kernel(ctx, &prelude, kernel, NULL, &code.sizes, &code.n_sizes);
+    const char *body = tn_emit_kernel(ctx, &prelude, kernel, NULL, &code.sizes, &code.n_sizes);
     tn_kernel_print(kernel, &text);
     if (body == NULL) {
         fail_msg("not emitted: %s\n%s", messages(ctx), text.data);
@@ -104,8 +103,8 @@ static size_t page_round(size_t bytes) {
 
 void *kernel_run_guard(size_t bytes) {
     size_t room = page_round(bytes), page = page_round(1);
-    unsigned char *map = mmap(NULL, room + page, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *map =
+        mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(map != MAP_FAILED);
     assert_int_equal(mprotect(map + room, page, PROT_NONE), 0);
     return map + (room - bytes);
@@ -190,7 +189,8 @@ void kernel_run_call(const KernelCode *code, const KernelData *data, const int64
 }
 
 static bool near(double a, double b) {
-    return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-5 * fmax(1, fmax(fabs(a), fabs(b)));
+    return a == b || (isnan(a) && isnan(b)) ||
+           fabs(a - b) <= 1e-5 * fmax(1, fmax(fabs(a), fabs(b)));
 }
 
 static void compare(const KernelCode *code, const Target *target, const KernelData *expected,
