@@ -1,5 +1,6 @@
-# A thin wrapper over CMake. Targets: all (default), test, random, demo, install, format,
-# lint, sanitize, clean, setup. Variables: BUILD, JOBS, PREFIX, DESTDIR, WERROR=ON, CMAKE_ARGS.
+# A thin wrapper over CMake. Targets: all (default), test, random, suite, demo, install,
+# format, lint, sanitize, clean, setup.
+# Variables: BUILD, JOBS, PREFIX, DESTDIR, WERROR=ON, CMAKE_ARGS.
 BUILD ?= build
 PREFIX ?= /usr/local
 WERROR ?= OFF
@@ -11,7 +12,7 @@ generator = $(if $(wildcard $(1)/CMakeCache.txt),,$(if $(shell command -v ninja)
 configure = cmake -S . -B $(1) $(call generator,$(1)) -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
     -DTENON_WERROR=$(WERROR) $(CMAKE_ARGS)
 
-.PHONY: all configure setup test random demo install format lint sanitize clean
+.PHONY: all configure setup test random suite demo install format lint sanitize clean
 
 all: configure
 	cmake --build $(BUILD) -j $(JOBS)
@@ -31,7 +32,13 @@ test:
 random:
 	scripts/setup.sh test
 	$(MAKE) all
-	ctest --test-dir $(BUILD) -C Slow -L slow --output-on-failure
+	ctest --test-dir $(BUILD) -C Slow -R '^random/sweep$$' --output-on-failure
+
+# The ONNX backend suite at every level, where TENON_ONNX_SUITE says or beside the project.
+suite:
+	scripts/setup.sh test
+	$(MAKE) all
+	ctest --test-dir $(BUILD) -C Slow -R '^tools/suite$$' --output-on-failure
 
 demo:
 	scripts/setup.sh demo

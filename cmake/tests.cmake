@@ -55,8 +55,12 @@ foreach(script ${scripts})
     tenon_test(${script} bash ${script})
 endforeach()
 
-# Long sweeps, which only `make random` runs.
+# Long tests, which only `make random` and `make suite` run.
 add_test(NAME random/sweep CONFIGURATIONS Slow COMMAND test_random_compiled
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(random/sweep PROPERTIES LABELS slow TIMEOUT 7200
     ENVIRONMENT "${test_environment};TENON_RANDOM_GRAPHS=2000")
+add_test(NAME tools/suite CONFIGURATIONS Slow COMMAND bash tests/tools/suite.sh
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(tools/suite PROPERTIES LABELS slow TIMEOUT 7200 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${test_environment}")
