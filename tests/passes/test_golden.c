@@ -34,7 +34,7 @@ static char *read_file(const char *path, size_t *out_size) {
     }
     fseek(file, 0, SEEK_END);
     size_t size = (size_t)ftell(file);
-    rewind(file);
+    fseek(file, 0, SEEK_SET);
     char *text = malloc(size + 1);
     assert_non_null(text);
     *out_size = fread(text, 1, size, file);
@@ -191,7 +191,9 @@ typedef struct Cases {
 static void add_test(Cases *cases, struct CMUnitTest test) {
     if (cases->len == cases->cap) {
         cases->cap = cases->cap * 2 + 16;
-        cases->tests = realloc(cases->tests, cases->cap * sizeof *cases->tests);
+        struct CMUnitTest *more = realloc(cases->tests, cases->cap * sizeof *cases->tests);
+        assert_non_null(more);
+        cases->tests = more;
     }
     cases->tests[cases->len++] = test;
 }
