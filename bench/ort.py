@@ -124,7 +124,7 @@ class Tenon:
     def bind(self, arrays, n_outputs):
         """Plans for these inputs (kept alive) and makes the outputs; returns them."""
         import numpy as np
-        self.arrays = [np.ascontiguousarray(a) for a in arrays]
+        self.arrays = [np.asarray(a, order="C") for a in arrays]
         self.inputs = (Tensor * len(arrays))(*[self.describe(a) for a in self.arrays])
         self.outputs = (Tensor * n_outputs)()
         self.checked(self.rt.tn_session_plan(self.session, self.inputs, len(arrays),
