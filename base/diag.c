@@ -41,25 +41,11 @@ tn_status tn_diag_status(const DiagList *list) {
     return TN_OK;
 }
 
-/* Escapes control bytes and broken UTF-8, but leaves quotes and backslashes readable. */
-static void put_text(StrBuf *out, StrView text) {
-    size_t start = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] != '"' && text.data[i] != '\\') {
-            continue;
-        }
-        tn_str_escape(out, (StrView){text.data + start, i - start});
-        tn_str_putc(out, text.data[i]);
-        start = i + 1;
-    }
-    tn_str_escape(out, (StrView){text.data + start, text.len - start});
-}
-
 static void put_place(StrBuf *out, const Loc *loc) {
     if (!loc->file) {
         return;
     }
-    put_text(out, tn_sv(loc->file));
+    tn_str_show(out, tn_sv(loc->file));
     if (loc->line) {
         tn_str_printf(out, ":%" PRIu32, loc->line);
     }
@@ -91,7 +77,7 @@ static void put_node(StrBuf *out, const Loc *loc) {
 /* How many columns `text` takes when printed: escapes widen it, UTF-8 narrows it. */
 static size_t printed_width(StrBuf *out, StrView text) {
     size_t start = out->len, width = 0;
-    put_text(out, text);
+    tn_str_show(out, text);
     for (size_t i = start; i < out->len; i++) {
         width += ((unsigned char)out->data[i] >> 6) != 2;
     }
@@ -106,7 +92,7 @@ static void put_snippet(StrBuf *out, const Diag *diag) {
     }
     StrView line = tn_sv(diag->snippet);
     tn_str_puts(out, "    ");
-    put_text(out, line);
+    tn_str_show(out, line);
     tn_str_putc(out, '\n');
     if (diag->loc.column == 0) {
         return;
@@ -127,7 +113,7 @@ void tn_diag_print(const DiagList *list, StrBuf *out) {
         put_place(out, &diag->loc);
         tn_str_puts(out, diag->status == TN_OK ? "note: " : "error: ");
         put_node(out, &diag->loc);
-        put_text(out, tn_sv(diag->text ? diag->text : "out of memory"));
+        tn_str_show(out, tn_sv(diag->text ? diag->text : "out of memory"));
         tn_str_putc(out, '\n');
         put_snippet(out, diag);
     }

@@ -155,3 +155,16 @@ void tn_str_escape(StrBuf *buf, StrView view) {
         n = n ? n : 1;
     }
 }
+
+void tn_str_show(StrBuf *buf, StrView view) {
+    size_t start = 0;
+    for (size_t i = 0; i < view.len; i++) {
+        if (view.data[i] != '"' && view.data[i] != '\\') {
+            continue;
+        }
+        tn_str_escape(buf, (StrView){view.data + start, i - start});
+        tn_str_putc(buf, view.data[i]);
+        start = i + 1;
+    }
+    tn_str_escape(buf, (StrView){view.data + start, view.len - start});
+}

@@ -41,6 +41,8 @@ void tn_str_vprintf(StrBuf *buf, const char *format, va_list args);
 /* Appends `view` with control bytes, double quotes, backslashes and invalid UTF-8 escaped
  * (\xNN, \n, \", \\). */
 void tn_str_escape(StrBuf *buf, StrView view);
+/* The same for text to be read by people: double quotes and backslashes stay as they are. */
+void tn_str_show(StrBuf *buf, StrView view);
 /* printf into the arena. */
 char *tn_arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "tools/subject.h"
 #include "tools/tensor.h"
 
@@ -43,19 +44,17 @@ static double total_flops(const tn_entry_desc *entry) {
     return flops;
 }
 
-/* Names come from the model: anything may be in them. */
+/* Names come from the model: anything may be in them. What JSON could not hold is escaped before
+ * quoting. */
 static void print_json_string(const char *text) {
-    putchar('"');
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\') {
-            printf("\\%c", *c);
-        } else if (*c < 0x20) {
-            printf("\\u%04x", *c);
-        } else {
-            putchar(*c);
-        }
-    }
-    putchar('"');
+    Arena arena;
+    tn_arena_init(&arena, NULL);
+    StrBuf quoted = tn_str(&arena);
+    StrBuf shown = tn_str(&arena);
+    tn_str_show(&shown, tn_sv(text));
+    tn_str_escape(&quoted, (StrView){shown.data, shown.len});
+    printf("\"%s\"", quoted.data ? quoted.data : "");
+    tn_arena_free(&arena);
 }
 
 static double gflops(double flops, double ms) {
@@ -86,8 +85,9 @@ static void print_json(const Subject *subject, const Figures *f, const double *k
 }
 
 static void print_text(const Subject *subject, const Figures *f) {
-    printf("%s (%s), %d thread%s, %lld runs\n", subject->desc->name, subject->desc->target,
-           (int)f->n_threads, f->n_threads == 1 ? "" : "s", (long long)f->runs);
+    tn_tool_show(stdout, subject->desc->name);
+    printf(" (%s), %d thread%s, %lld runs\n", subject->desc->target, (int)f->n_threads,
+           f->n_threads == 1 ? "" : "s", (long long)f->runs);
     printf("  min %.3f ms  median %.3f ms  %.1f GFLOP/s  %d kernels\n", f->min_ms, f->median_ms,
            gflops(f->flops, f->min_ms), (int)subject->entry->n_kernels);
     printf("  compile %.0f ms  load %.1f ms  arena %.2f MiB  weights %.2f MiB\n",
@@ -103,9 +103,10 @@ static void print_kernels(const tn_entry_desc *entry, const double *ms) {
     }
     printf("%10s %6s %10s  %s\n", "ms", "%", "GFLOP/s", "kernel");
     for (int32_t k = 0; k < entry->n_kernels; k++) {
-        printf("%10.4f %6.1f %10.2f  %s\n", ms[k], total > 0 ? 100 * ms[k] / total : 0,
-               gflops(entry->kernel_flops ? entry->kernel_flops[k] : 0, ms[k]),
-               entry->kernel_names[k]);
+        printf("%10.4f %6.1f %10.2f  ", ms[k], total > 0 ? 100 * ms[k] / total : 0,
+               gflops(entry->kernel_flops ? entry->kernel_flops[k] : 0, ms[k]));
+        tn_tool_show(stdout, entry->kernel_names[k]);
+        putchar('\n');
     }
     printf("%10.4f %6s %10s  total\n", total, "", "");
 }

@@ -194,7 +194,9 @@ static void add_costs(Table *table, const Graph *graph, bool count) {
 
 static void print_row(const Table *table, const char *name, const Row *row) {
     if (table->by_node) {
-        printf("%-40s %-20.*s", name, (int)row->op.len, row->op.len ? row->op.data : "");
+        StrBuf op = tn_str(&table->ctx->arena);
+        tn_str_show(&op, row->op);
+        printf("%-40s %-20s", name, op.data ? op.data : "");
     } else {
         printf("%-24s %6lld", name, (long long)row->count);
     }

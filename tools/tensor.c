@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/tool.h"
+
 size_t tn_tensor_bytes(const tn_tensor *tensor) {
     return (size_t)tn_tensor_count(tensor) * tn_dtype_size(tensor->dtype);
 }
@@ -140,7 +142,8 @@ void tn_tensor_print(const char *name, const tn_tensor *tensor) {
     int64_t count = tn_tensor_count(tensor);
     double least = INFINITY, most = -INFINITY, sum = 0;
     tn_tensor_type_text(tensor, type, sizeof type);
-    printf("%s: %s", name, type);
+    tn_tool_show(stdout, name);
+    printf(": %s", type);
     for (int64_t i = 0; i < count; i++) {
         double value = tn_tensor_get(tensor, i);
         least = value < least ? value : least;

@@ -206,8 +206,11 @@ static void print_done(Suite *suite) {
         bool ok = entry->verdict.result == CASE_OK;
         suite->passed += ok;
         tn_tool_progress(NULL);
-        printf("%s %s%s%s\n", words[entry->verdict.result], entry->name, ok ? "" : ": ",
-               entry->verdict.reason);
+        printf("%s ", words[entry->verdict.result]);
+        tn_tool_show(stdout, entry->name);
+        fputs(ok ? "" : ": ", stdout);
+        tn_tool_show(stdout, ok ? "" : entry->verdict.reason);
+        putchar('\n');
     }
     tn_tool_progress("%zu of %zu", suite->printed, suite->n);
 }

@@ -106,7 +106,9 @@ static void compare(Verification *v) {
 static void print_row(const Compared *row) {
     char type[256], place[256] = "";
     tn_tensor_type_text(&row->shape, type, sizeof type);
-    printf("  %-9.3g %s %s: %s", row->diff.error, row->what, row->name, type);
+    printf("  %-9.3g %s ", row->diff.error, row->what);
+    tn_tool_show(stdout, row->name);
+    printf(": %s", type);
     if (row->diff.where >= 0) {
         tn_tensor_place(&row->shape, row->diff.where, place, sizeof place);
         printf(" at %s: %.9g, reference %.9g", place, row->diff.got, row->diff.want);
@@ -144,7 +146,9 @@ static void print_sizes(const Inputs *inputs) {
     for (int32_t i = 0; i < inputs->n; i++) {
         char type[256];
         tn_tensor_type_text(&inputs->tensors[i], type, sizeof type);
-        printf("%s%s %s", i ? ", " : "", inputs->specs[i].name, type);
+        fputs(i ? ", " : "", stdout);
+        tn_tool_show(stdout, inputs->specs[i].name);
+        printf(" %s", type);
     }
     printf("\n");
 }
