@@ -247,7 +247,8 @@ static bool io_error(tn_compiler *compiler, const char *path, const char *what) 
 
 /* Maps a regular file privately; the mapping lives as long as the compiler. */
 static bool map_file(tn_compiler *compiler, const char *path, const void **data, size_t *size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a FIFO must not make us wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
     if (fd < 0) {
         return io_error(compiler, path, "cannot open");

@@ -69,7 +69,7 @@ static void read_tolerances(Case *c) {
     c->rtol = 1e-3;
     c->atol = 1e-7;
     snprintf(path, sizeof path, "%s/data.json", c->dir);
-    FILE *file = fopen(path, "rb");
+    FILE *file = tn_tool_open(path);
     if (!file) {
         return;
     }

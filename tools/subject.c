@@ -15,7 +15,7 @@ bool tn_is_compiled(const char *path) {
     if (strcmp(path, "-") == 0) {
         return false;
     }
-    FILE *file = fopen(path, "rb");
+    FILE *file = tn_tool_open(path);
     char magic[4] = "";
     size_t got = file ? fread(magic, 1, sizeof magic, file) : 0;
     if (file) {

@@ -2,24 +2,42 @@
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/str.h"
 
 static const size_t max_input_bytes = (size_t)1 << 33;
 
 tn_status tn_tool_error(tn_status status, const char *format, ...) {
     va_list args;
+    Arena arena;
+    tn_arena_init(&arena, NULL);
+    StrBuf text = tn_str(&arena);
     tn_tool_progress(NULL);
     va_start(args, format);
-    fputs("tenon: error: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    tn_str_vprintf(&text, format, args);
     va_end(args);
+    fputs("tenon: error: ", stderr);
+    tn_tool_show(stderr, text.data ? text.data : "out of memory");
+    fputc('\n', stderr);
+    tn_arena_free(&arena);
     return status;
+}
+
+void tn_tool_show(FILE *to, const char *text) {
+    Arena arena;
+    tn_arena_init(&arena, NULL);
+    StrBuf shown = tn_str(&arena);
+    tn_str_show(&shown, tn_sv(text));
+    fputs(shown.data ? shown.data : "", to);
+    tn_arena_free(&arena);
 }
 
 void tn_tool_progress(const char *format, ...) {
@@ -70,11 +88,28 @@ static void *read_all(FILE *file, size_t *size) {
     return bytes;
 }
 
+FILE *tn_tool_open(const char *path) {
+    struct stat info;
+    /* O_NONBLOCK: a FIFO must not make us wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return NULL;
+    }
+    bool known = fstat(fd, &info) == 0;
+    if (known && S_ISREG(info.st_mode)) {
+        return fdopen(fd, "rb");
+    }
+    close(fd);
+    errno = !known ? EIO : S_ISDIR(info.st_mode) ? EISDIR : ESPIPE;
+    return NULL;
+}
+
 void *tn_tool_read(const char *path, size_t *size) {
     bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
+    FILE *file = standard ? stdin : tn_tool_open(path);
     if (!file) {
-        tn_tool_error(TN_IO, "%s: cannot open: %s", path, strerror(errno));
+        tn_tool_error(TN_IO, "%s: cannot open: %s", path,
+                      errno == ESPIPE ? "not a regular file" : strerror(errno));
         return NULL;
     }
     void *bytes = read_all(file, size);

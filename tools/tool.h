@@ -3,12 +3,15 @@
 #define TN_TOOLS_TOOL_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "tools/args.h"
 
-/* Prints "tenon: error: ..." on standard error; returns `status`. */
+/* Prints "tenon: error: ..." on standard error, escaped; returns `status`. */
 tn_status tn_tool_error(tn_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Prints text that may come from a model, with control bytes escaped. */
+void tn_tool_show(FILE *to, const char *text);
 /* A line of progress on standard error, when that is a terminal; NULL clears it. */
 void tn_tool_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Milliseconds of a clock that only goes forward. */
@@ -16,6 +19,8 @@ double tn_tool_ms(void);
 /* Exactly one positional argument, else a message and NULL. */
 const char *tn_tool_model_name(const Args *args);
 
+/* Opens a regular file for reading; NULL with errno set, ESPIPE for what is no file. */
+FILE *tn_tool_open(const char *path);
 /* The whole of a file ("-": standard input), malloc'ed; NULL after a message. */
 void *tn_tool_read(const char *path, size_t *size);
 /* The threads asked for; 0 is one per core. */
