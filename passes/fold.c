@@ -1,6 +1,6 @@
 /* fold.c: evaluate nodes whose inputs are all constant, by the reference evaluator.
  *
- * An operand counts as constant when it is data, or an expand of data: the expand is
+ * An operand counts as constant when it is data, or an expand of data: unless huge, that is
  * evaluated for the occasion and never stored. Nodes fed by expands of single elements
  * alone are formulas that cost nothing where they are used, so only small ones are folded;
  * and no node is whose result is both large and larger than the data it came from. Each
@@ -11,19 +11,19 @@
 #include "passes/pass.h"
 #include "passes/simplify.h"
 
-enum { RESULT_MAX = 16 << 20, SMALL_COUNT = 256, ROUNDS_MAX = 16 };
+enum { RESULT_MAX = 16 << 20, EXPAND_COUNT_MAX = 4 << 20, SMALL_COUNT = 256, ROUNDS_MAX = 16 };
 
 static bool is_data(const Value *value) {
     return value->def != NULL && tn_node_is_const(value->def);
 }
 
-static bool is_expanded_data(const Value *value) {
-    return tn_def_of(value, TN_OP_expand) != NULL && is_data(value->def->in[0]) &&
-           tn_type_is_static(&value->type);
-}
-
 static int64_t count_of(const Value *value) {
     return tn_type_static_count(&value->type);
+}
+
+static bool is_expanded_data(const Value *value) {
+    return tn_def_of(value, TN_OP_expand) != NULL && is_data(value->def->in[0]) &&
+           count_of(value) >= 0 && count_of(value) <= EXPAND_COUNT_MAX;
 }
 
 /* Bytes stored for the operand, and whether it is more than one element repeated. */
