@@ -284,9 +284,19 @@ static bool is_owned(const void *object, const DepVec *all) {
     return false;
 }
 
+/* Whether a local buffer's maker promised that turns do not hand it on. */
+static bool is_set_first(const Kernel *kernel, const void *object) {
+    for (size_t i = 0; i < kernel->bufs.len; i++) {
+        if (kernel->bufs.data[i] == object) {
+            return kernel->bufs.data[i]->set_first;
+        }
+    }
+    return false;
+}
+
 bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const void *object) {
     return is_owned(object, all) && !tn_dep_refers(kernel->body, object, loop, NULL) &&
-           tn_dep_covered(kernel, all, object, 0, UINT32_MAX);
+           (is_set_first(kernel, object) || tn_dep_covered(kernel, all, object, 0, UINT32_MAX));
 }
 
 /* ---- instances ---- */

@@ -38,6 +38,8 @@ typedef struct Buf {
     const Dim *dims[TN_MAX_RANK + 4];
     const Dim *strides[TN_MAX_RANK + 4]; /* in elements */
     bool written;         /* some statement stores to it */
+    bool set_first;       /* LOCAL, a promise of who made it: a turn of a loop that holds all its
+                             uses reads only what that turn has written */
     const char *name;     /* for printing: "b0" */
     const Value *value;   /* graph value held, or NULL */
     uint32_t align;       /* bytes the start is aligned to (at least the dtype's) */

@@ -288,6 +288,7 @@ static void plan_staging(Lowering *lowering, const Node *node) {
     }
     Buf *buf = tn_kernel_buf(lowering->kernel, BUF_LOCAL, out->type.dtype, rank, dims);
     buf->align = 64;
+    buf->set_first = true;
     *tn_map_put_int(&lowering->staged, out->id, NULL) = buf;
 }
 
