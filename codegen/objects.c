@@ -13,7 +13,7 @@
 
 #include "codegen/link.h"
 
-enum { MAX_UNITS = 8 };
+enum { MAX_UNITS = 4, KERNELS_A_UNIT = 4 };
 
 /* One translation unit and what became of it. */
 typedef struct Unit {
@@ -39,10 +39,10 @@ char *tn_objects_source(Arena *arena, const EmittedC *emitted, size_t *size) {
     return source.data;
 }
 
+/* By the kernels alone, not the machine: the same source gives the same objects everywhere. */
 static size_t unit_count(const EmittedC *emitted) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t most = cores < 1 ? 1 : cores > MAX_UNITS ? MAX_UNITS : (size_t)cores;
-    return emitted->n_kernels < 2 * most ? 1 : most;
+    size_t n = emitted->n_kernels / KERNELS_A_UNIT;
+    return n < 1 ? 1 : n > MAX_UNITS ? MAX_UNITS : n;
 }
 
 static Unit unit_new(Compile *compile, const EmittedC *emitted) {
