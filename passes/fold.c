@@ -21,9 +21,11 @@ static int64_t count_of(const Value *value) {
     return tn_type_static_count(&value->type);
 }
 
-static bool is_expanded_data(const Value *value) {
-    return tn_def_of(value, TN_OP_expand) != NULL && is_data(value->def->in[0]) &&
-           count_of(value) >= 0 && count_of(value) <= EXPAND_COUNT_MAX;
+/* An operand of `node` that can be evaluated: not much larger than the result. */
+static bool is_expanded_data(const Node *node, const Value *value) {
+    int64_t count = count_of(value);
+    return tn_def_of(value, TN_OP_expand) != NULL && is_data(value->def->in[0]) && count >= 0 &&
+           (count <= EXPAND_COUNT_MAX || count <= count_of(node->out[0]));
 }
 
 /* Bytes stored for the operand, and whether it is more than one element repeated. */
@@ -53,7 +55,7 @@ static bool can_fold(const Node *node) {
         return false;
     }
     for (uint32_t i = 0; i < node->n_in; i++) {
-        if (!is_data(node->in[i]) && !is_expanded_data(node->in[i])) {
+        if (!is_data(node->in[i]) && !is_expanded_data(node, node->in[i])) {
             return false;
         }
     }
