@@ -1,5 +1,5 @@
-# A thin wrapper over CMake. Targets: all (default), test, random, suite, demo, install,
-# format, lint, sanitize, clean, setup.
+# A thin wrapper over CMake. Targets: all (default), test, random, suite, hostile, demo,
+# install, format, lint, sanitize, clean, setup.
 # Variables: BUILD, JOBS, PREFIX, DESTDIR, WERROR=ON, CMAKE_ARGS.
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -12,7 +12,7 @@ generator = $(if $(wildcard $(1)/CMakeCache.txt),,$(if $(shell command -v ninja)
 configure = cmake -S . -B $(1) $(call generator,$(1)) -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
     -DTENON_WERROR=$(WERROR) $(CMAKE_ARGS)
 
-.PHONY: all configure setup test random suite demo install format lint sanitize clean
+.PHONY: all configure setup test random suite hostile demo install format lint sanitize clean
 
 all: configure
 	cmake --build $(BUILD) -j $(JOBS)
@@ -39,6 +39,12 @@ suite:
 	scripts/setup.sh test
 	$(MAKE) all
 	ctest --test-dir $(BUILD) -C Slow -R '^tools/suite$$' --output-on-failure
+
+# Models cut at every byte and 5,000 changed ones; BUILD=build-sanitize for sanitizers as well.
+hostile:
+	scripts/setup.sh test
+	$(MAKE) all
+	ctest --test-dir $(BUILD) -C Slow -R '^tools/hostile_sweep$$' --output-on-failure
 
 demo:
 	scripts/setup.sh demo

@@ -64,3 +64,7 @@ add_test(NAME tools/suite CONFIGURATIONS Slow COMMAND bash tests/tools/suite.sh
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(tools/suite PROPERTIES LABELS slow TIMEOUT 7200 SKIP_RETURN_CODE 77
     ENVIRONMENT "${test_environment}")
+add_test(NAME tools/hostile_sweep CONFIGURATIONS Slow COMMAND test_tools_hostile
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(tools/hostile_sweep PROPERTIES LABELS slow TIMEOUT 7200
+    ENVIRONMENT "${test_environment};TENON_HOSTILE_CASES=5000;TENON_HOSTILE_STEP=1")

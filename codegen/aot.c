@@ -72,8 +72,8 @@ static bool write_file(Compile *compile, const char *path, const void *data, siz
 /* `path` with its suffix replaced. */
 static const char *sibling(Compile *compile, const char *path, const char *suffix) {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    size_t stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (size_t)(dot - path)
-                                                                    : strlen(path);
+    size_t stem =
+        dot != NULL && (slash == NULL || dot > slash + 1) ? (size_t)(dot - path) : strlen(path);
     return tn_arena_printf(&compile->ctx->arena, "%.*s%s", (int)stem, path, suffix);
 }
 
@@ -270,8 +270,10 @@ static bool write_archive(Compile *compile, const EmitOptions *options, const ch
 }
 
 bool tn_codegen_file(Compile *compile, tn_emit kind, const char *path, const char *prefix) {
-    EmitOptions options = {.prefix = prefix, .target = compile->options.target,
-                           .embed_weights = true, .profile = true};
+    EmitOptions options = {.prefix = prefix,
+                           .target = compile->options.target,
+                           .embed_weights = true,
+                           .profile = true};
     if (kind == TN_EMIT_AUTO && !kind_by_suffix(compile, path, &kind)) {
         return false;
     }

@@ -14,7 +14,7 @@ typedef struct EmitOptions {
     const Target *target;
     bool embed_weights;      /* desc.weights refers to the symbol <prefix>_weights */
     bool standalone;         /* a C file for other compilers: weights in a file beside it,
-                                and a function that runs it without libtenon_rt */
+                        and a function that runs it without libtenon_rt */
     bool profile;            /* fill desc.run_kernel */
 } EmitOptions;
 

@@ -33,7 +33,9 @@ struct tn_compiler {
     const char *starved; /* what was under way when memory ran out, or NULL */
 };
 
-Ctx *tn_compiler_ctx(tn_compiler *compiler) { return &compiler->ctx; }
+Ctx *tn_compiler_ctx(tn_compiler *compiler) {
+    return &compiler->ctx;
+}
 
 /* In every entry point, before anything is allocated: running out of memory comes back here. */
 #define ARMED(compiler) (setjmp((compiler)->oom) == 0)
@@ -112,7 +114,8 @@ static bool set_march(tn_compiler *compiler, const char *value) {
         for (uint32_t i = 0; tn_target_at(i) != NULL; i++) {
             tn_str_printf(&names, ", %s", tn_target_at(i)->name);
         }
-        return usage(compiler, "march", value, tn_arena_printf(&compiler->ctx.arena, "one of %s", names.data));
+        return usage(compiler, "march", value,
+                     tn_arena_printf(&compiler->ctx.arena, "one of %s", names.data));
     }
     compiler->options.target = target;
     return true;
@@ -144,7 +147,8 @@ static bool set_prefix(tn_compiler *compiler, const char *value) {
     bool ok = n > 0 && n <= 100 && (value[0] < '0' || value[0] > '9');
     for (size_t i = 0; i < n; i++) {
         char c = value[i];
-        ok = ok && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_');
+        ok = ok && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '_');
     }
     if (!ok) {
         return usage(compiler, "prefix", value, "a C identifier of at most 100 letters");
@@ -189,9 +193,9 @@ static const struct {
     const char *name;
     bool (*set)(tn_compiler *compiler, const char *value);
 } settings[] = {
-    {"opt", set_opt},           {"march", set_march},     {"threads", set_threads},
-    {"dim", set_dim},           {"prefix", set_prefix},   {"dump-after", set_dump},
-    {"stop-after", set_stop},   {"time-passes", set_time}, {"verify-each", set_verify},
+    {"opt", set_opt},         {"march", set_march},      {"threads", set_threads},
+    {"dim", set_dim},         {"prefix", set_prefix},    {"dump-after", set_dump},
+    {"stop-after", set_stop}, {"time-passes", set_time}, {"verify-each", set_verify},
 };
 
 bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value) {
@@ -298,7 +302,8 @@ static tn_status import(tn_compiler *compiler, const void *bytes, size_t size, c
 }
 
 /* Apart from its caller, so that no local of it lives across setjmp. */
-__attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, const char *path, tn_graph **out) {
+__attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, const char *path,
+                                                     tn_graph **out) {
     const char *name = tn_sv_dup(&compiler->ctx.arena, tn_sv(path));
     const void *data = NULL;
     size_t size = 0;
@@ -337,8 +342,7 @@ static bool is_usable(tn_compiler *compiler, const tn_graph *graph) {
     return graph != NULL && tn_diag_status(&compiler->ctx.diags) == TN_OK;
 }
 
-tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind,
-                          const char *path) {
+tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind, const char *path) {
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
@@ -407,8 +411,8 @@ tn_status tn_evaluate(tn_compiler *compiler, tn_graph *handle, const tn_tensor *
     for (int32_t i = 0; i < n_inputs && ok; i++) {
         ok = check_input(compiler, graph->inputs.data[i], &inputs[i]);
         if (ok) {
-            in[i] = tn_ref_from_bytes(arena, (DType)inputs[i].dtype, inputs[i].rank,
-                                      inputs[i].dims, inputs[i].data);
+            in[i] = tn_ref_from_bytes(arena, (DType)inputs[i].dtype, inputs[i].rank, inputs[i].dims,
+                                      inputs[i].data);
         }
     }
     ok = ok && tn_eval_graph(graph, in, arena, out, NULL, NULL);

@@ -41,8 +41,8 @@ static bool out_of_memory(Compile *compile) {
 static bool place_weights(Compile *compile, Jit *jit) {
     size_t size = compile->program->weight_bytes;
     jit->weight_bytes = size > 0 ? size : 1;
-    void *map = mmap(NULL, jit->weight_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    void *map =
+        mmap(NULL, jit->weight_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         return out_of_memory(compile);
     }
@@ -66,7 +66,8 @@ static bool load(Compile *compile, Jit *jit, const Objects *objects, const tn_mo
     tn_fd_path(jit->fd, path);
     jit->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (jit->module == NULL) {
-        return tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0}, "loading failed: %s", dlerror());
+        return tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0}, "loading failed: %s",
+                       dlerror());
     }
     *desc = dlsym(jit->module, "jit_model");
     return *desc != NULL || tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0},

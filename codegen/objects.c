@@ -68,8 +68,8 @@ static void deal_kernels(Unit *units, size_t n, const EmittedC *emitted) {
 
 static void *compile_unit(void *arg) {
     Unit *unit = arg;
-    unit->ok = tn_clang_compile(unit->source.data, unit->source.len, unit->target,
-                                unit->opt_level, CLANG_OBJECT, &unit->object, &unit->error);
+    unit->ok = tn_clang_compile(unit->source.data, unit->source.len, unit->target, unit->opt_level,
+                                CLANG_OBJECT, &unit->object, &unit->error);
     return NULL;
 }
 
@@ -121,8 +121,8 @@ static bool compile_weights(Compile *compile, const char *prefix, const unsigned
     char path[TN_FD_PATH_MAX];
     int fd = tn_memory_file(weights, weight_bytes);
     if (fd < 0) {
-        return tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0}, "no memory for %zu bytes of weights",
-                       weight_bytes);
+        return tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0},
+                       "no memory for %zu bytes of weights", weight_bytes);
     }
     tn_fd_path(fd, path);
     Unit unit = {.source = tn_str(&compile->ctx->scratch),

@@ -39,7 +39,7 @@ typedef struct Buf {
     const Dim *strides[TN_MAX_RANK + 4]; /* in elements */
     bool written;         /* some statement stores to it */
     bool set_first;       /* LOCAL, a promise of who made it: a turn of a loop that holds all its
-                             uses reads only what that turn has written */
+                       uses reads only what that turn has written */
     const char *name;     /* for printing: "b0" */
     const Value *value;   /* graph value held, or NULL */
     uint32_t align;       /* bytes the start is aligned to (at least the dtype's) */
@@ -100,10 +100,10 @@ struct Stmt {
     LoopKind loop;
     const Dim *var;     /* a SYM_LOOP symbol, unique in the kernel */
     const Dim *extent;  /* may use outer loop variables */
-    int32_t lanes;      /* UNROLL, VECTOR: extent <= lanes always; VECTOR runs in vectors this wide */
+    int32_t lanes; /* UNROLL, VECTOR: extent <= lanes always; VECTOR runs in vectors this wide */
     Stmt *body;
     /* DEF, ACC, STORE */
-    Op op;              /* ACC */
+    Op op; /* ACC */
     Temp *temp;
     Buf *buf;
     uint8_t n_index;
@@ -113,11 +113,11 @@ struct Stmt {
 
 typedef struct Kernel {
     Ctx *ctx;
-    const char *name;   /* the model's node names, for people; never printed into C code */
+    const char *name; /* the model's node names, for people; never printed into C code */
     TN_VEC(Buf *) bufs; /* parameters first, in call order */
     TN_VEC(Temp *) temps;
     Stmt *body;
-    double flops;       /* estimate at the symbols' hints */
+    double flops; /* estimate at the symbols' hints */
     double bytes;
     uint32_t n_names;
 } Kernel;

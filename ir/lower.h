@@ -28,7 +28,7 @@ struct Lower {
 typedef enum ReduceKind {
     REDUCE_ACC, /* acc = op(acc, value) */
     REDUCE_ARG  /* keep `position` of the best `value`: op is max or min; NaN beats numbers; the
-                   first element always counts, whatever init; of nothing 0; see arg_last */
+                  first element always counts, whatever init; of nothing 0; see arg_last */
 } ReduceKind;
 
 typedef struct Reduction {

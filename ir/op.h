@@ -45,7 +45,8 @@ struct Lower; /* ir/lower.h */
 struct Expr;
 struct Reduction;
 
-typedef bool TypeFn(Graph *graph, Node *node);  /* sets node->out[i]->type; false after a diagnostic */
+typedef bool TypeFn(Graph *graph,
+                    Node *node);  /* sets node->out[i]->type; false after a diagnostic */
 typedef bool EvalFn(EvalArgs *args);            /* false after a diagnostic */
 
 typedef struct OpInfo {

@@ -58,10 +58,10 @@ bool tn_loop_independent(Kernel *kernel, const Stmt *loop);
 bool tn_loop_unroll(Kernel *kernel, Stmt *loop);
 bool tn_loop_vectorize(Kernel *kernel, Stmt *loop, int32_t lanes);
 bool tn_loop_partition(Kernel *kernel, Stmt *loop);
-/* for k in K { acc = op(acc, x) }, after definitions of private temps at most, acc free of k  ->  `lanes` partial
- * accumulators (a temp array indexed by the inner of k = o*lanes + i), combined after the
- * loop in fixed order. They are set before and combined after the outermost of the loops around
- * that do nothing but this reduction. Reorders sums. Returns the inner loop, ready to
+/* for k in K { acc = op(acc, x) }, after definitions of private temps at most, acc free of k  ->
+ * `lanes` partial accumulators (a temp array indexed by the inner of k = o*lanes + i), combined
+ * after the loop in fixed order. They are set before and combined after the outermost of the loops
+ * around that do nothing but this reduction. Reorders sums. Returns the inner loop, ready to
  * vectorise; the loops that set and combine run over constant `lanes`. */
 Stmt *tn_loop_partial(Kernel *kernel, Stmt *loop, int32_t lanes);
 /* Copies the elements of `buf` that `loop`'s body reads into a local buffer filled before

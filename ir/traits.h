@@ -19,7 +19,9 @@ uint32_t tn_op_traits(Op op);
 static inline bool tn_node_has(const Node *node, uint32_t trait) {
     return (tn_op_traits(node->op) & trait) != 0;
 }
-static inline OpClass tn_node_class(const Node *node) { return tn_op_info(node->op)->cls; }
+static inline OpClass tn_node_class(const Node *node) {
+    return tn_op_info(node->op)->cls;
+}
 
 /* Where the element at `index` of a BIJECTIVE view's operand goes in its result: the
  * inverse of the row's `element`. */

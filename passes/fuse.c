@@ -41,9 +41,10 @@ static void make_vars(Fuse *fuse, Group *group) {
                                                       : tn_dim_loop_var(ctx, "p", group->dims[i]);
     }
     for (uint32_t i = 0; group->rows && i < group->full_rank; i++) {
-        group->full_vars[i] = !group->reduced[i]               ? group->vars[kept++]
-                              : tn_dim_is(group->full[i], 1) ? tn_dim_const(ctx, 0)
-                                                             : tn_dim_loop_var(ctx, "q", group->full[i]);
+        group->full_vars[i] = !group->reduced[i] ? group->vars[kept++]
+                              : tn_dim_is(group->full[i], 1)
+                                  ? tn_dim_const(ctx, 0)
+                                  : tn_dim_loop_var(ctx, "q", group->full[i]);
     }
 }
 
@@ -289,7 +290,7 @@ static Space merge_space(Fuse *fuse, const Group *into, const Group *from, Space
     }
     if (linked == SPACE_FULL && into->rows) {
         return tn_dims_equal(from->rank, from->dims, into->full_rank, into->full) ? SPACE_FULL
-                                                                                 : SPACE_BAD;
+                                                                                  : SPACE_BAD;
     }
     return tn_dims_equal(from->rank, from->dims, into->rank, into->dims) ? SPACE_ROOT : SPACE_BAD;
 }
@@ -313,8 +314,8 @@ static void merge_producers(Fuse *fuse, Group *group, Node *node) {
 static bool stands_plainly(Fuse *fuse, const Group *group, const Value *value) {
     bool full = fuse->space[value->id] == SPACE_FULL;
     uint32_t rank = full ? group->full_rank : group->rank;
-    return value->type.rank == rank && tn_dims_equal(rank, fuse->at[value->id], rank,
-                                                     full ? group->full_vars : group->vars);
+    return value->type.rank == rank &&
+           tn_dims_equal(rank, fuse->at[value->id], rank, full ? group->full_vars : group->vars);
 }
 
 static void place_formula(Fuse *fuse, Node *node) {
@@ -369,8 +370,8 @@ static bool join_rows(Fuse *fuse, Node *node) {
     }
     const Type *operand = &node->in[0]->type;
     if (group->rows) {
-        if (fuse->space[node->in[0]->id] != SPACE_FULL || !stands_plainly(fuse, group, node->in[0]) ||
-            !tn_group_same_rows(group, node)) {
+        if (fuse->space[node->in[0]->id] != SPACE_FULL ||
+            !stands_plainly(fuse, group, node->in[0]) || !tn_group_same_rows(group, node)) {
             return false;
         }
         group_add(fuse, group, node, SPACE_ROOT, group->vars);
@@ -391,8 +392,8 @@ static void place_forced_view(Fuse *fuse, Node *view) {
     uint32_t n_views;
     Value *base = view_root(view->in[0], &bijective, &n_views);
     Group *group = group_of(fuse, base);
-    if (group != NULL && bijective && tn_node_has(view, TRAIT_BIJECTIVE) &&
-        fuse->optimise && group->form != GROUP_CONCAT && fuse->space[base->id] != SPACE_INNER &&
+    if (group != NULL && bijective && tn_node_has(view, TRAIT_BIJECTIVE) && fuse->optimise &&
+        group->form != GROUP_CONCAT && fuse->space[base->id] != SPACE_INNER &&
         !tn_node_has(group->nodes.data[0], TRAIT_OWNKERNEL)) {
         const Dim *at[TN_MAX_RANK] = {0};
         forward_index(fuse, view->out[0], base, at);
@@ -459,8 +460,8 @@ static bool separate_outputs(Graph *graph) {
             continue;
         }
         Value *from = output->value;
-        Node *copy = tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, (Loc){.node = output->name},
-                                 NULL);
+        Node *copy =
+            tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, (Loc){.node = output->name}, NULL);
         if (copy == NULL) {
             return false;
         }

@@ -160,7 +160,8 @@ static void dissolve(Fuse *fuse, Group *group, const ReaderVec *readers) {
         Node *node = readers->data[i].node;
         Group *into = fuse->groups.data[node->group];
         Map copies = tn_map(fuse->arena);
-        Value *copy = copy_formula(fuse, &copies, node->in[readers->data[i].slot], self, into, node);
+        Value *copy =
+            copy_formula(fuse, &copies, node->in[readers->data[i].slot], self, into, node);
         tn_node_set_input(node, readers->data[i].slot, copy);
     }
     for (size_t i = group->nodes.len; i-- > 0;) {

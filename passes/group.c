@@ -90,8 +90,7 @@ static Expr *probe_read(Lower *lower, const Value *value, const Dim *const *inde
     return tn_expr_number(lower->ctx, value->type.dtype, 0);
 }
 
-const Value *tn_view_base(Ctx *ctx, const Value *value, const Dim *const *index,
-                          const Dim **out) {
+const Value *tn_view_base(Ctx *ctx, const Value *value, const Dim *const *index, const Dim **out) {
     memcpy(out, index, value->type.rank * sizeof *out);
     while (value->def != NULL && tn_node_is_transparent(value->def)) {
         const Dim *at[TN_MAX_RANK];

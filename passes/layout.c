@@ -87,7 +87,9 @@ static int32_t lanes_of(const LayoutPass *pass, const Value *value) {
     return tn_tile_lanes(pass->compile->options.target, value->type.dtype);
 }
 
-static bool is_static(const Dim *dim) { return tn_dim_is_const(dim); }
+static bool is_static(const Dim *dim) {
+    return tn_dim_is_const(dim);
+}
 
 static bool all_ones(const Attr *attr) {
     for (uint32_t i = 0; i < attr->n; i++) {

@@ -209,8 +209,7 @@ static void block_constant(LayoutPass *pass, Node *node, uint32_t free_dim) {
 
 /* The dim of the base value that runs with the free dim of an operand read through views;
  * false when the base is not a plain intermediate of ours. */
-static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **base,
-                     uint32_t *out) {
+static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **base, uint32_t *out) {
     const Dim *vars[TN_MAX_RANK], *at[TN_MAX_RANK];
     Value *value = node->in[1];
     for (uint32_t i = 0; i < value->type.rank; i++) {

@@ -54,20 +54,20 @@ static void make_slots(Lowering *lowering) {
     Ctx *ctx = lowering->lower.ctx;
     for (size_t i = 0; i < graph->inputs.len; i++) {
         Value *value = graph->inputs.data[i];
-        lowering->slots[value->id] = tn_program_slot(program, SLOT_INPUT, (int32_t)i, value,
-                                                     slot_bytes(ctx, &value->type));
+        lowering->slots[value->id] =
+            tn_program_slot(program, SLOT_INPUT, (int32_t)i, value, slot_bytes(ctx, &value->type));
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
         Value *value = graph->outputs.data[i].value;
-        lowering->slots[value->id] = tn_program_slot(program, SLOT_OUTPUT, (int32_t)i, value,
-                                                     slot_bytes(ctx, &value->type));
+        lowering->slots[value->id] =
+            tn_program_slot(program, SLOT_OUTPUT, (int32_t)i, value, slot_bytes(ctx, &value->type));
     }
     for (Node *node = graph->first; node != NULL; node = node->next) {
         for (uint32_t i = 0; i < node->n_out && node->group >= 0; i++) {
             Value *value = node->out[i];
             if (lowering->slots[value->id] == NULL && read_outside(value, node->group)) {
-                lowering->slots[value->id] = tn_program_slot(program, SLOT_ARENA, 0, value,
-                                                             slot_bytes(ctx, &value->type));
+                lowering->slots[value->id] =
+                    tn_program_slot(program, SLOT_ARENA, 0, value, slot_bytes(ctx, &value->type));
             }
         }
     }

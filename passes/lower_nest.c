@@ -7,7 +7,9 @@
 
 #include "passes/lower.h"
 
-static Ctx *ctx_of(Lowering *lowering) { return lowering->lower.ctx; }
+static Ctx *ctx_of(Lowering *lowering) {
+    return lowering->lower.ctx;
+}
 
 /* Opens a FOR in the current block; statements then go into its body. One turn needs no loop. */
 static const Dim *open_loop(Lowering *lowering, const char *name, const Dim *extent) {
@@ -39,8 +41,8 @@ static bool used_in_place(const Lowering *lowering, const Value *value) {
             continue;
         }
         OpClass cls = tn_node_class(user);
-        if (cls == OPC_REDUCE || ((cls == OPC_MAP || cls == OPC_VIEW) &&
-                                  !lowering->inner[user->out[0]->id])) {
+        if (cls == OPC_REDUCE ||
+            ((cls == OPC_MAP || cls == OPC_VIEW) && !lowering->inner[user->out[0]->id])) {
             return true;
         }
     }
@@ -55,8 +57,8 @@ static void find_inner(Lowering *lowering) {
 }
 
 static void set_pos(Lowering *lowering, const Value *value, const Dim *const *index) {
-    lowering->pos[value->id] = tn_arena_copy(&ctx_of(lowering)->scratch, index,
-                                             (TN_MAX_RANK) * sizeof *index);
+    lowering->pos[value->id] =
+        tn_arena_copy(&ctx_of(lowering)->scratch, index, (TN_MAX_RANK) * sizeof *index);
 }
 
 /* The index of a member given that of its operands, or of its dims being those of the space. */
@@ -137,10 +139,12 @@ static void update_best(Lowering *lowering, const Reduction *red, Temp *best, Te
     Expr *pick_at[] = {temp_value(lowering, wins), red->position, temp_value(lowering, at)};
     Expr *pick[] = {temp_value(lowering, wins), temp_value(lowering, value),
                     temp_value(lowering, best)};
-    tn_stmt_append(lowering->block,
-                   tn_stmt_def(kernel, at, NULL, tn_expr_map(ctx, TN_OP_select, TN_I64, pick_at, 3)));
-    tn_stmt_append(lowering->block, tn_stmt_def(kernel, best, NULL,
-                                                tn_expr_map(ctx, TN_OP_select, red->dtype, pick, 3)));
+    tn_stmt_append(
+        lowering->block,
+        tn_stmt_def(kernel, at, NULL, tn_expr_map(ctx, TN_OP_select, TN_I64, pick_at, 3)));
+    tn_stmt_append(
+        lowering->block,
+        tn_stmt_def(kernel, best, NULL, tn_expr_map(ctx, TN_OP_select, red->dtype, pick, 3)));
 }
 
 /* Nothing to choose from: the first position. */
@@ -165,7 +169,8 @@ static bool lower_reduction(Lowering *lowering, const Node *node, const Dim *con
     }
     bool arg = red.kind == REDUCE_ARG;
     Temp *acc = new_temp(lowering, red.dtype, red.init);
-    Temp *at = arg ? new_temp(lowering, TN_I64, tn_expr_const_i(ctx_of(lowering), TN_I64, -1)) : NULL;
+    Temp *at =
+        arg ? new_temp(lowering, TN_I64, tn_expr_const_i(ctx_of(lowering), TN_I64, -1)) : NULL;
     open_reduction(lowering, &red);
     tn_stmt_append(lowering->block, inside);
     if (arg) {
@@ -199,8 +204,7 @@ static bool compute_member(Lowering *lowering, const Node *node) {
     const Dim *const *index = lowering->pos[out->id];
     if (tn_node_class(node) == OPC_VIEW && node->in[0]->def != NULL &&
         node->in[0]->def->group == node->group && lowering->pos[node->in[0]->id] != NULL) {
-        Expr *expr =
-            tn_lower_read(&lowering->lower, node->in[0], lowering->pos[node->in[0]->id]);
+        Expr *expr = tn_lower_read(&lowering->lower, node->in[0], lowering->pos[node->in[0]->id]);
         if (expr != NULL) {
             tn_lower_know(lowering, out, index, expr);
         }
@@ -258,9 +262,8 @@ static uint32_t loops_needing(const Lowering *lowering, const Value *value, uint
         if (user->group != lowering->group->id) {
             continue;
         }
-        n += tn_node_class(user) == OPC_REDUCE
-                 ? 1
-                 : loops_needing(lowering, user->out[0], seen_stores);
+        n += tn_node_class(user) == OPC_REDUCE ? 1
+                                               : loops_needing(lowering, user->out[0], seen_stores);
     }
     if (lowering->slots[value->id] != NULL && *seen_stores == 0) {
         *seen_stores = 1;
@@ -308,8 +311,8 @@ static bool is_full_member(const Lowering *lowering, const Node *node) {
 
 static bool no_index(Lowering *lowering, const Node *node) {
     return tn_diag(&ctx_of(lowering)->diags, TN_INTERNAL, node->loc,
-                   "lower: %s %u has no place in the loops of its kernel", tn_op_info(node->op)->name,
-                   node->out[0]->id);
+                   "lower: %s %u has no place in the loops of its kernel",
+                   tn_op_info(node->op)->name, node->out[0]->id);
 }
 
 /* The inner loops that store results of the full space. */
@@ -461,8 +464,8 @@ static void fill_side(Lowering *lowering, Buf *buf, const Layout *layout, uint32
             index[i] = tn_dim_addc(ctx, open_loop(lowering, "h", extent), lo);
         }
     }
-    tn_stmt_append(lowering->block, tn_stmt_store(lowering->kernel, buf, index,
-                                                  tn_expr_number(ctx, buf->dtype, 0)));
+    tn_stmt_append(lowering->block,
+                   tn_stmt_store(lowering->kernel, buf, index, tn_expr_number(ctx, buf->dtype, 0)));
 }
 
 /* The borders of zeros around results: readers count on them. */

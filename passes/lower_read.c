@@ -5,7 +5,9 @@
  */
 #include "passes/lower.h"
 
-static Lowering *lowering_of(Lower *lower) { return (Lowering *)lower; }
+static Lowering *lowering_of(Lower *lower) {
+    return (Lowering *)lower;
+}
 
 static bool in_group(const Lowering *lowering, const Value *value) {
     return value->def != NULL && value->def->group == lowering->group->id;
@@ -31,8 +33,7 @@ void tn_lower_know(Lowering *lowering, const Value *value, const Dim *const *ind
     tn_vec_push(arena, &lowering->known, ((Known){value, kept, expr}));
 }
 
-Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *index,
-                      Expr *expr) {
+Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr) {
     if (expr == NULL || lowering->guarded > 0) {
         return expr;
     }
@@ -150,8 +151,8 @@ static Expr *read_member(Lowering *lowering, const Value *value, const Dim *cons
 static Expr *read_source(Lowering *lowering, const Value *value, const Dim *const *index) {
     double splat;
     if (tn_node_is_const(value->def)) {
-        if (value->type.layout == NULL && value->type.dtype != TN_I64 && value->type.dtype != TN_U64 &&
-            tn_value_splat(value, &splat)) {
+        if (value->type.layout == NULL && value->type.dtype != TN_I64 &&
+            value->type.dtype != TN_U64 && tn_value_splat(value, &splat)) {
             return tn_expr_number(lowering->lower.ctx, value->type.dtype, splat);
         }
         return load(lowering, value, index);
@@ -181,8 +182,8 @@ Expr *tn_lower_read_at(Lower *lower, const Value *value, const Dim *const *index
                        Expr *at) {
     Lowering *lowering = lowering_of(lower);
     const Dim *phys[TN_MAX_RANK + 4];
-    bool in_memory = lowering->slots[value->id] != NULL ||
-                     (value->def != NULL && tn_node_is_const(value->def));
+    bool in_memory =
+        lowering->slots[value->id] != NULL || (value->def != NULL && tn_node_is_const(value->def));
     if (!in_memory || value->type.layout != NULL) {
         tn_diag(&lower->ctx->diags, TN_INTERNAL, value->def ? value->def->loc : (Loc){0},
                 "lower: a computed index into a value that is not in plain memory");

@@ -17,7 +17,9 @@
 
 enum { ALIGN = 64, WEIGHT_ALIGN = 64 };
 
-static uint64_t round_up(uint64_t size, uint64_t align) { return (size + align - 1) / align * align; }
+static uint64_t round_up(uint64_t size, uint64_t align) {
+    return (size + align - 1) / align * align;
+}
 
 static void extend_life(Slot *slot, int32_t step) {
     if (slot->first < 0) {
@@ -42,7 +44,8 @@ static void find_lives(Program *program) {
 
 static bool same_blob(const Slot *a, const Slot *b) {
     return a->blob->size == b->blob->size &&
-           (a->blob->data == b->blob->data || memcmp(a->blob->data, b->blob->data, a->blob->size) == 0);
+           (a->blob->data == b->blob->data ||
+            memcmp(a->blob->data, b->blob->data, a->blob->size) == 0);
 }
 
 /* A hash of the size and a few stretches: equal blobs are then compared byte by byte. */
@@ -109,7 +112,8 @@ static int by_offset(const void *a, const void *b) {
 static int by_size(const void *a, const void *b) {
     const Slot *const *x = a, *const *y = b;
     int64_t left = (*x)->bytes->value, right = (*y)->bytes->value;
-    return left != right ? (left < right) - (left > right) : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+    return left != right ? (left < right) - (left > right)
+                         : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
 }
 
 static int by_area(const void *a, const void *b) {

@@ -3,9 +3,9 @@
 
 void tn_expr_accesses(Arena *arena, const Expr *expr, AccessVec *out) {
     if (expr->kind == EXPR_LOAD || expr->kind == EXPR_DYNLOAD) {
-        tn_vec_push(arena, out,
-                    ((Access){expr->buf, expr->index, expr->n_index, false,
-                              expr->kind == EXPR_DYNLOAD}));
+        tn_vec_push(
+            arena, out,
+            ((Access){expr->buf, expr->index, expr->n_index, false, expr->kind == EXPR_DYNLOAD}));
     }
     for (uint32_t i = 0; i < expr->n_args; i++) {
         tn_expr_accesses(arena, expr->args[i], out);
@@ -20,8 +20,7 @@ void tn_nest_accesses(Arena *arena, const Stmt *stmt, AccessVec *out) {
         }
         tn_expr_accesses(arena, stmt->value, out);
         if (stmt->kind == STMT_STORE) {
-            tn_vec_push(arena, out,
-                        ((Access){stmt->buf, stmt->index, stmt->n_index, true, false}));
+            tn_vec_push(arena, out, ((Access){stmt->buf, stmt->index, stmt->n_index, true, false}));
         }
     }
 }
@@ -35,8 +34,7 @@ const Dim *tn_access_address(Ctx *ctx, const Access *access) {
     return address;
 }
 
-bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes,
-                      int64_t *out) {
+bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes, int64_t *out) {
     const Symbol *symbol = tn_dim_symbol_of(ctx, var);
     const Dim *width = tn_dim_const(ctx, lanes);
     const Dim *block = tn_dim_loop_var(ctx, "o", tn_dim_ceil_div(ctx, symbol->extent, width));
@@ -128,7 +126,9 @@ static void drop_unit_loops(Kernel *kernel, Stmt **link) {
     }
 }
 
-void tn_nest_drop_unit_loops(Kernel *kernel) { drop_unit_loops(kernel, &kernel->body); }
+void tn_nest_drop_unit_loops(Kernel *kernel) {
+    drop_unit_loops(kernel, &kernel->body);
+}
 
 void tn_nest_sink(Kernel *kernel, const Dim *var) {
     Stmt *loop = tn_loop_by_var(kernel, var);
@@ -170,9 +170,8 @@ static bool expr_reads(const Expr *expr, const Temp *temp) {
 
 static bool touches_temp(const Stmt *stmt, const Temp *temp) {
     for (; stmt != NULL; stmt = stmt->next) {
-        if (stmt->kind == STMT_FOR
-                ? touches_temp(stmt->body, temp)
-                : stmt->temp == temp || expr_reads(stmt->value, temp)) {
+        if (stmt->kind == STMT_FOR ? touches_temp(stmt->body, temp)
+                                   : stmt->temp == temp || expr_reads(stmt->value, temp)) {
             return true;
         }
     }

@@ -21,8 +21,7 @@ void tn_nest_accesses(Arena *arena, const Stmt *stmt, AccessVec *out);
 void tn_expr_accesses(Arena *arena, const Expr *expr, AccessVec *out);
 /* Elements between neighbours along `var` when it runs in vectors of `lanes` (blocked layouts
  * are linear within a block); false when the distance varies. */
-bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes,
-                      int64_t *out);
+bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes, int64_t *out);
 /* Flat element offset of an access. */
 const Dim *tn_access_address(Ctx *ctx, const Access *access);
 /* Whether index arithmetic outside of accesses (iota, guards) uses `var`. */

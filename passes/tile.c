@@ -61,7 +61,8 @@ static bool store_runs_along(Tile *tile, const Dim *var) {
     for (size_t i = 0; i < all.len; i++) {
         int64_t stride;
         if (all.data[i].store &&
-            (!tn_access_stride(tile->ctx, &all.data[i], var, tile->lanes, &stride) || stride != 1)) {
+            (!tn_access_stride(tile->ctx, &all.data[i], var, tile->lanes, &stride) ||
+             stride != 1)) {
             return false;
         }
     }
@@ -160,8 +161,8 @@ static int64_t planned(Tile *tile, const Dim *extent) {
 static void choose_shape(Tile *tile) {
     int64_t rows = tile->row != NULL ? planned(tile, tile->row->extent) : 1;
     int64_t columns = planned(tile, tile->column->extent);
-    TileShape shape = tn_tile_choose(tile->target, tile->x->dtype, rows, columns,
-                                     row_stride_bytes(tile));
+    TileShape shape =
+        tn_tile_choose(tile->target, tile->x->dtype, rows, columns, row_stride_bytes(tile));
     int32_t most = side_by_side(tile);
     if (tile->lanewise) {
         shape = tn_tile_rows_for(tile->target, tile->x->dtype, rows, tile->lanes, 1, LANEWISE_ROWS);
@@ -265,8 +266,8 @@ static uint32_t split_lanes(Tile *tile, const Dim **vars, uint32_t n) {
     const Dim *column = tile->column->var, *extent = tile->column->extent;
     if (extent->hi > tile->lanes) {
         bool exact = tn_dim_is_const(extent) && extent->value % tile->lanes == 0;
-        Stmt *inner = tn_loop_split(kernel, tile->column, tile->lanes,
-                                    exact ? SPLIT_EXACT : SPLIT_MIN, NULL);
+        Stmt *inner =
+            tn_loop_split(kernel, tile->column, tile->lanes, exact ? SPLIT_EXACT : SPLIT_MIN, NULL);
         if (inner == NULL) {
             return n;
         }

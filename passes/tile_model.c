@@ -74,7 +74,7 @@ static TileShape choose(const Ask *ask) {
 
 TileShape tn_tile_choose(const Target *target, DType dtype, int64_t rows, int64_t columns,
                          int64_t row_stride) {
-    Ask ask = {target, tn_tile_lanes(target, dtype), rows, columns, row_stride, 1, MAX_VECTORS,
+    Ask ask = {target,  tn_tile_lanes(target, dtype), rows, columns, row_stride, 1, MAX_VECTORS,
                MAX_ROWS};
     return choose(&ask);
 }

@@ -113,7 +113,7 @@ typedef struct tn_entry_desc {
     /* Runs kernel `index` alone, in order, for per-kernel timing. */
     void (*run_kernel)(const tn_run *run, int32_t index, int32_t thread, int32_t n_threads);
     const double *kernel_flops;      /* per kernel at the planned sizes is not kept: static
-                                        estimate with symbols at their hints */
+                                   estimate with symbols at their hints */
 } tn_entry_desc;
 
 /* The describing table; a model exports exactly one symbol `<prefix>_model` of this type. */
@@ -169,9 +169,9 @@ TN_API tn_status tn_model_from_desc(const tn_model_desc *desc, const void *weigh
 /* As tn_model_from_desc for a model whose code and weights belong to `owner`, e.g. a
  * JIT: tn_model_close calls `release(owner)` last. After a failure `owner` is still the
  * caller's. The weights are trusted: their hash is not checked. */
-TN_API tn_status tn_model_adopt(const tn_model_desc *desc, const void *weights,
-                                size_t weight_bytes, void (*release)(void *owner), void *owner,
-                                tn_model **out, char *error, size_t error_size);
+TN_API tn_status tn_model_adopt(const tn_model_desc *desc, const void *weights, size_t weight_bytes,
+                                void (*release)(void *owner), void *owner, tn_model **out,
+                                char *error, size_t error_size);
 TN_API void tn_model_close(tn_model *model);
 TN_API const tn_model_desc *tn_model_describe(const tn_model *model);
 /* The features of this processor, TN_CPU_ bits. */

@@ -88,7 +88,8 @@ TN_API tn_value *tn_constant(tn_graph *graph, tn_dtype dtype, int32_t rank, cons
 TN_API tn_value *tn_scalar(tn_graph *graph, tn_dtype dtype, double value);
 TN_API void tn_output(tn_graph *graph, const char *name, tn_value *value);
 /* An operator by its ONNX name with NumPy broadcasting and attributes as a string in
- * .tn syntax, e.g. tn_apply(g, "Conv", (tn_value *[]){x, w, b}, 3, "strides=[2,2], pads=[1,1,1,1]"). */
+ * .tn syntax, e.g. tn_apply(g, "Conv", (tn_value *[]){x, w, b}, 3, "strides=[2,2],
+ * pads=[1,1,1,1]"). */
 TN_API tn_value *tn_apply(tn_graph *graph, const char *op, tn_value *const *inputs,
                           int32_t n_inputs, const char *attributes);
 /* The usual few by name; all broadcast. */

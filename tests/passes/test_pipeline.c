@@ -41,7 +41,7 @@ static Type shape(Net *net, int rank, const int *dims) {
     return tn_type_make(TN_F32, (uint8_t)rank, sizes);
 }
 
-#define SHAPE(net, ...)                                                                        \
+#define SHAPE(net, ...)                                                                            \
     shape((net), sizeof((int[]){__VA_ARGS__}) / sizeof(int), (int[]){__VA_ARGS__})
 
 static Value *input(Net *net, Type type) {
@@ -84,7 +84,9 @@ static Attr dims_of(const Type *type) {
     return (Attr){.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = type->rank, .dims = type->dims};
 }
 
-static Value *map1(Net *net, Op op, Value *a) { return node(net, op, (Value *[]){a}, 1, NULL, 0); }
+static Value *map1(Net *net, Op op, Value *a) {
+    return node(net, op, (Value *[]){a}, 1, NULL, 0);
+}
 
 static Value *map2(Net *net, Op op, Value *a, Value *b) {
     return node(net, op, (Value *[]){a, b}, 2, NULL, 0);
@@ -101,18 +103,23 @@ static Value *scalar(Net *net, float number, const Value *like) {
     return expand(net, tn_const_new(net->graph, tn_type_scalar(TN_F32), data, NULL), like, NULL);
 }
 
-static Value *relu(Net *net, Value *x) { return map2(net, TN_OP_max, x, scalar(net, 0, x)); }
+static Value *relu(Net *net, Value *x) {
+    return map2(net, TN_OP_max, x, scalar(net, 0, x));
+}
 
 static Value *conv(Net *net, Value *x, int channels, int kernel, int stride, int pad, int groups) {
     int in = (int)x->type.dims[1]->value;
     Value *w = weight(net, SHAPE(net, channels, in / groups, kernel, kernel));
     int64_t one[] = {1, 1}, strides[] = {stride, stride}, pads[] = {pad, pad};
-    Attr attrs[] = {ints(TN_ATTR_strides, 2, strides),   ints(TN_ATTR_pads_lo, 2, pads),
-                    ints(TN_ATTR_pads_hi, 2, pads),      ints(TN_ATTR_dilations, 2, one),
+    Attr attrs[] = {ints(TN_ATTR_strides, 2, strides),
+                    ints(TN_ATTR_pads_lo, 2, pads),
+                    ints(TN_ATTR_pads_hi, 2, pads),
+                    ints(TN_ATTR_dilations, 2, one),
                     ints(TN_ATTR_in_dilations, 2, one),
                     {.name = TN_ATTR_groups, .kind = ATTR_INT, .i = groups}};
     Value *y = node(net, TN_OP_conv, (Value *[]){x, w}, 2, attrs, 6);
-    return map2(net, TN_OP_add, y, expand(net, weight(net, SHAPE(net, channels)), y, (int64_t[]){1}));
+    return map2(net, TN_OP_add, y,
+                expand(net, weight(net, SHAPE(net, channels)), y, (int64_t[]){1}));
 }
 
 static Value *pool(Net *net, Op op, Value *x, int size, int stride, int pad) {
@@ -141,7 +148,8 @@ static Value *reshape(Net *net, Value *x, Type type) {
 
 static Value *contract(Net *net, Value *a, Value *b, int batch, int64_t left, int64_t right) {
     Attr attrs[] = {{.name = TN_ATTR_batch, .kind = ATTR_INT, .i = batch},
-                    ints(TN_ATTR_lhs_contract, 1, &left), ints(TN_ATTR_rhs_contract, 1, &right)};
+                    ints(TN_ATTR_lhs_contract, 1, &left),
+                    ints(TN_ATTR_rhs_contract, 1, &right)};
     return node(net, TN_OP_contract, (Value *[]){a, b}, 2, attrs, 3);
 }
 
@@ -173,7 +181,8 @@ static Value *layer_norm(Net *net, Value *x) {
     Value *centred = map2(net, TN_OP_sub, x, expand(net, mean, x, kept));
     Value *squares = reduce(net, TN_OP_reduce_sum, map2(net, TN_OP_mul, centred, centred), last);
     Value *variance = map2(net, TN_OP_mul, squares, scalar(net, 1 / n, squares));
-    Value *scale = map1(net, TN_OP_rsqrt, map2(net, TN_OP_add, variance, scalar(net, 1e-5f, variance)));
+    Value *scale =
+        map1(net, TN_OP_rsqrt, map2(net, TN_OP_add, variance, scalar(net, 1e-5f, variance)));
     Value *y = map2(net, TN_OP_mul, centred, expand(net, scale, x, kept));
     Value *gain = expand(net, weight(net, SHAPE(net, (int)n)), x, (int64_t[]){last});
     return map2(net, TN_OP_mul, y, gain);
@@ -227,9 +236,10 @@ static double worst_error(Net *net, Graph *reference, Program *program, int64_t 
 
 static void check_level(Net *net, int level, const Target *target, int64_t n) {
     Graph *reference = tn_graph_clone(net->graph);
-    Compile compile = {.ctx = &net->ctx,
-                       .options = {.opt_level = level, .target = target, .stop_after = getenv("TENON_STOP")},
-                       .graph = tn_graph_clone(net->graph)};
+    Compile compile = {
+        .ctx = &net->ctx,
+        .options = {.opt_level = level, .target = target, .stop_after = getenv("TENON_STOP")},
+        .graph = tn_graph_clone(net->graph)};
     if (!tn_passes_run(&compile)) {
         StrBuf text = tn_str(&net->ctx.arena);
         tn_diag_print(&net->ctx.diags, &text);
@@ -300,7 +310,8 @@ static void test_flatten(void **state) {
     Value *flat = reshape(&net, a, SHAPE(&net, -1, 288));
     Value *w = weight(&net, SHAPE(&net, 288, 10));
     Value *y = contract(&net, flat, w, 0, 1, 0);
-    check(&net, map2(&net, TN_OP_add, y, expand(&net, weight(&net, SHAPE(&net, 10)), y, (int64_t[]){1})));
+    check(&net,
+          map2(&net, TN_OP_add, y, expand(&net, weight(&net, SHAPE(&net, 10)), y, (int64_t[]){1})));
 }
 
 static void test_attention(void **state) {
@@ -312,7 +323,8 @@ static void test_attention(void **state) {
     Value *part[3];
     for (int i = 0; i < 3; i++) {
         Value *p = contract(&net, h, weight(&net, SHAPE(&net, 32, 32)), 0, 2, 0);
-        p = map2(&net, TN_OP_add, p, expand(&net, weight(&net, SHAPE(&net, 32)), p, (int64_t[]){2}));
+        p = map2(&net, TN_OP_add, p,
+                 expand(&net, weight(&net, SHAPE(&net, 32)), p, (int64_t[]){2}));
         p = reshape(&net, p, SHAPE(&net, -1, 9, 2, 16));
         part[i] = transpose(&net, p, (int64_t[]){0, 2, 1, 3});
     }
@@ -320,7 +332,8 @@ static void test_attention(void **state) {
     Value *scores = contract(&net, part[0], keys, 2, 3, 2);
     scores = map2(&net, TN_OP_mul, scores, scalar(&net, 0.25f, scores));
     Value *mixed = contract(&net, softmax(&net, scores), part[2], 2, 3, 2);
-    Value *back = reshape(&net, transpose(&net, mixed, (int64_t[]){0, 2, 1, 3}), SHAPE(&net, -1, 9, 32));
+    Value *back =
+        reshape(&net, transpose(&net, mixed, (int64_t[]){0, 2, 1, 3}), SHAPE(&net, -1, 9, 32));
     Value *y = contract(&net, back, weight(&net, SHAPE(&net, 32, 32)), 0, 2, 0);
     check(&net, layer_norm(&net, map2(&net, TN_OP_add, y, x)));
 }
@@ -333,7 +346,8 @@ static void test_gated(void **state) {
     Value *a = conv(&net, x, 16, 3, 1, 1, 16);
     a = map2(&net, TN_OP_mul, a, map1(&net, TN_OP_sigmoid, a));
     Value *mean = reduce(&net, TN_OP_reduce_sum, reduce(&net, TN_OP_reduce_sum, a, 3), 2);
-    Value *gate = map1(&net, TN_OP_sigmoid, contract(&net, mean, weight(&net, SHAPE(&net, 16, 16)), 0, 1, 0));
+    Value *gate =
+        map1(&net, TN_OP_sigmoid, contract(&net, mean, weight(&net, SHAPE(&net, 16, 16)), 0, 1, 0));
     a = map2(&net, TN_OP_mul, a, expand(&net, gate, a, (int64_t[]){0, 1}));
     check(&net, conv(&net, a, 32, 1, 1, 0, 1));
 }

@@ -98,7 +98,9 @@ static const char *compare(Graph *graph, const Setting *setting) {
     return NULL;
 }
 
-static bool still_fails(void *arg, Graph *graph) { return compare(graph, arg) != NULL; }
+static bool still_fails(void *arg, Graph *graph) {
+    return compare(graph, arg) != NULL;
+}
 
 static void report(Graph *graph, Setting *setting, const char *wrong) {
     Ctx *ctx = graph->ctx;
