@@ -13,8 +13,9 @@ typedef struct EmitOptions {
     const char *prefix;      /* C identifier every exported symbol bears */
     const Target *target;
     bool embed_weights;      /* desc.weights refers to the symbol <prefix>_weights */
-    bool standalone;         /* a C file for other compilers: weights in a file beside it,
-                        and a function that runs it without libtenon_rt */
+    /* a C file for other compilers: weights in a file beside it, and a function that runs it
+     * without libtenon_rt */
+    bool standalone;
     bool profile;            /* fill desc.run_kernel */
 } EmitOptions;
 

@@ -38,11 +38,12 @@ typedef struct Buf {
     const Dim *dims[TN_MAX_RANK + 4];
     const Dim *strides[TN_MAX_RANK + 4]; /* in elements */
     bool written;         /* some statement stores to it */
-    bool set_first;       /* LOCAL, a promise of who made it: a turn of a loop that holds all its
-                       uses reads only what that turn has written */
-    const char *name;     /* for printing: "b0" */
-    const Value *value;   /* graph value held, or NULL */
-    uint32_t align;       /* bytes the start is aligned to (at least the dtype's) */
+    /* LOCAL, a promise of who made it: a turn of a loop that holds all its uses reads only what
+     * that turn has written */
+    bool set_first;
+    const char *name; /* for printing: "b0" */
+    const Value *value; /* graph value held, or NULL */
+    uint32_t align; /* bytes the start is aligned to (at least the dtype's) */
 } Buf;
 
 typedef struct Temp {
@@ -54,12 +55,12 @@ typedef struct Temp {
 } Temp;
 
 typedef enum ExprKind {
-    EXPR_CONST,  /* f (float dtypes) or i */
-    EXPR_INDEX,  /* the integer `dim`, converted to dtype */
-    EXPR_LOAD,   /* buf[index...] */
-    EXPR_TEMP,   /* temp[index...] */
-    EXPR_MAP,    /* elementwise row `op` over args; args dtypes as the row demands */
-    EXPR_GUARD,  /* dim != 0 ? args[0] : args[1]; the branch not taken is not evaluated */
+    EXPR_CONST, /* f (float dtypes) or i */
+    EXPR_INDEX, /* the integer `dim`, converted to dtype */
+    EXPR_LOAD, /* buf[index...] */
+    EXPR_TEMP, /* temp[index...] */
+    EXPR_MAP, /* elementwise row `op` over args; args dtypes as the row demands */
+    EXPR_GUARD, /* dim != 0 ? args[0] : args[1]; the branch not taken is not evaluated */
     EXPR_DYNLOAD /* buf[index...] where dim `dyn` of the index is the integer args[0],
                     plus index[dyn]; args[0] is already in range */
 } ExprKind;
@@ -68,16 +69,16 @@ typedef struct Expr Expr;
 struct Expr {
     ExprKind kind;
     DType dtype;
-    Op op;            /* MAP */
-    uint8_t n_args;   /* MAP, GUARD, DYNLOAD */
-    uint8_t n_index;  /* LOAD, TEMP, DYNLOAD */
-    uint8_t dyn;      /* DYNLOAD */
+    Op op; /* MAP */
+    uint8_t n_args; /* MAP, GUARD, DYNLOAD */
+    uint8_t n_index; /* LOAD, TEMP, DYNLOAD */
+    uint8_t dyn; /* DYNLOAD */
     union {
         double f;
         int64_t i;
         const Dim *dim; /* INDEX, GUARD */
-        Buf *buf;       /* LOAD, DYNLOAD */
-        Temp *temp;     /* TEMP */
+        Buf *buf; /* LOAD, DYNLOAD */
+        Temp *temp; /* TEMP */
     };
     const Dim *const *index;
     Expr *const *args;
@@ -85,8 +86,8 @@ struct Expr {
 
 typedef enum StmtKind {
     STMT_FOR,
-    STMT_DEF,  /* temp[index...] = value (first or repeated assignment) */
-    STMT_ACC,  /* temp[index...] = op(temp[index...], value), op one of add mul min max */
+    STMT_DEF, /* temp[index...] = value (first or repeated assignment) */
+    STMT_ACC, /* temp[index...] = op(temp[index...], value), op one of add mul min max */
     STMT_STORE /* buf[index...] = value */
 } StmtKind;
 
@@ -95,11 +96,11 @@ typedef enum LoopKind { LOOP_SERIAL, LOOP_PARTITION, LOOP_UNROLL, LOOP_VECTOR } 
 typedef struct Stmt Stmt;
 struct Stmt {
     StmtKind kind;
-    Stmt *next;         /* following statement of the block */
+    Stmt *next; /* following statement of the block */
     /* FOR */
     LoopKind loop;
-    const Dim *var;     /* a SYM_LOOP symbol, unique in the kernel */
-    const Dim *extent;  /* may use outer loop variables */
+    const Dim *var; /* a SYM_LOOP symbol, unique in the kernel */
+    const Dim *extent; /* may use outer loop variables */
     int32_t lanes; /* UNROLL, VECTOR: extent <= lanes always; VECTOR runs in vectors this wide */
     Stmt *body;
     /* DEF, ACC, STORE */

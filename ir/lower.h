@@ -27,21 +27,22 @@ struct Lower {
  * starting from init. Index of the operand elements are expressions over `vars`. */
 typedef enum ReduceKind {
     REDUCE_ACC, /* acc = op(acc, value) */
-    REDUCE_ARG  /* keep `position` of the best `value`: op is max or min; NaN beats numbers; the
-                  first element always counts, whatever init; of nothing 0; see arg_last */
+    /* keep `position` of the best `value`: op is max or min; NaN beats numbers; the first element
+     * always counts, whatever init; of nothing 0; see arg_last */
+    REDUCE_ARG
 } ReduceKind;
 
 typedef struct Reduction {
     ReduceKind kind;
-    Op op;                        /* add, mul, min, max */
-    DType dtype;                  /* of acc */
+    Op op; /* add, mul, min, max */
+    DType dtype; /* of acc */
     Expr *init;
     uint8_t rank;
     const Dim *vars[TN_MAX_RANK]; /* fresh loop variables */
     const Dim *extents[TN_MAX_RANK]; /* may use the element's index: clipped windows */
-    Expr *value;                  /* over vars and the element's index */
-    Expr *position;               /* ARG: i64 */
-    bool arg_last;                /* ARG: later equals win */
+    Expr *value; /* over vars and the element's index */
+    Expr *position; /* ARG: i64 */
+    bool arg_last; /* ARG: later equals win */
 } Reduction;
 
 #endif

@@ -120,8 +120,31 @@ static bool edge_can_close(Fuse *fuse, const Group *group, const Node *node, uin
     return reads_row(fuse, group, node->in[slot], base, at);
 }
 
-/* Whether `group` is, or reads (through other groups) from, `target`; with `closing` edges that
- * would lie inside the joined group do not count. */
+/* Pushes the groups that `top` reads; true when `target` is one of them. Edges of `closing`, the
+ * group that is to take `target` in, do not count where they would lie inside. */
+static bool push_sources(Fuse *fuse, Group *top, const Group *target, const Group *closing) {
+    for (size_t i = 0; i < top->nodes.len; i++) {
+        const Node *node = top->nodes.data[i];
+        for (uint32_t slot = 0; slot < node->n_in; slot++) {
+            bool bijective;
+            uint32_t n_views;
+            Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
+            bool inside = top == closing && from == target;
+            if (from == NULL || from == top ||
+                (inside && edge_can_close(fuse, closing, node, slot))) {
+                continue;
+            }
+            if (from == target) {
+                return true;
+            }
+            tn_vec_push(fuse->arena, &fuse->stack, from);
+        }
+    }
+    return false;
+}
+
+/* Whether `group` reads (through other groups) from `target`; with `closing` edges that would
+ * lie inside the joined group do not count. */
 static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool closing) {
     fuse->stamp++;
     fuse->stack.len = 0;
@@ -132,22 +155,8 @@ static bool group_reaches(Fuse *fuse, Group *group, const Group *target, bool cl
             continue;
         }
         fuse->stamps.data[top->id] = fuse->stamp;
-        for (size_t i = 0; i < top->nodes.len; i++) {
-            const Node *node = top->nodes.data[i];
-            for (uint32_t slot = 0; slot < node->n_in; slot++) {
-                bool bijective;
-                uint32_t n_views;
-                Group *from = group_of(fuse, view_root(node->in[slot], &bijective, &n_views));
-                if (from == NULL || from == top ||
-                    (closing && top == group && from == target &&
-                     edge_can_close(fuse, group, node, slot))) {
-                    continue;
-                }
-                if (from == target) {
-                    return true;
-                }
-                tn_vec_push(fuse->arena, &fuse->stack, from);
-            }
+        if (push_sources(fuse, top, target, closing ? group : NULL)) {
+            return true;
         }
     }
     return false;

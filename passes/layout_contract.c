@@ -85,59 +85,83 @@ static Value *split_dim(LayoutPass *pass, Node *node, uint32_t slot, const Dim *
     return view == NULL ? NULL : view->out[0];
 }
 
-/* contract(reshape(x)) where the reshape merges contracted dims: contract them one by one,
- * with the other operand's dim split to match. Free and batch dims must stay single. */
-static bool absorb_reshape(LayoutPass *pass, Node *node, uint32_t slot) {
-    Ctx *ctx = pass->ctx;
-    Node *view = node->in[slot]->def;
-    const Type *from = &view->in[0]->type, *to = &view->out[0]->type;
-    const Attr *mine = contracted(node, slot), *theirs = contracted(node, 1 - slot);
-    uint32_t first[TN_MAX_RANK], end[TN_MAX_RANK];
-    if (!merged_ranges(ctx, from, to, first, end)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < to->rank; i++) {
-        if (!is_contracted(mine, i) && end[i] - first[i] != 1) {
+/* A reshape in front of operand `slot` that merges contracted dims, and what follows. */
+typedef struct Merge {
+    const Type *from;                                 /* what the reshape reads */
+    const Attr *mine, *theirs;                        /* contracted dims of the two operands */
+    uint32_t first[TN_MAX_RANK], end[TN_MAX_RANK];    /* dims of `from` by dim of the reshape */
+    const Dim *dims[TN_MAX_RANK];                     /* the other operand, split to match */
+    uint32_t rank;
+    int64_t moved[TN_MAX_RANK];                       /* where its dims start */
+} Merge;
+
+/* Free and batch dims must stay single. */
+static bool merges_only_contracted(const Merge *merge, uint32_t rank) {
+    for (uint32_t i = 0; i < rank; i++) {
+        if (!is_contracted(merge->mine, i) && merge->end[i] - merge->first[i] != 1) {
             return false;
         }
     }
-    const Type *other = &node->in[1 - slot]->type;
-    const Dim *dims[TN_MAX_RANK];
-    int64_t new_mine[TN_MAX_RANK + 1], new_theirs[TN_MAX_RANK + 1], moved[TN_MAX_RANK];
-    uint32_t rank = 0, n = 0;
+    return true;
+}
+
+/* The dims of the other operand once its contracted dims are split like the reshape's. */
+static bool split_other(Merge *merge, const Type *other) {
     for (uint32_t i = 0; i < other->rank; i++) {
-        moved[i] = rank;
-        uint32_t pieces = 1;
-        for (uint32_t k = 0; k < theirs->n; k++) {
-            if (theirs->ints[k] == i) {
-                uint32_t dim = (uint32_t)mine->ints[k];
-                pieces = end[dim] - first[dim];
-                for (uint32_t p = 0; p < pieces && rank + p < TN_MAX_RANK; p++) {
-                    dims[rank + p] = from->dims[first[dim] + p];
-                }
+        uint32_t first = 0, pieces = 0;
+        merge->moved[i] = merge->rank;
+        for (uint32_t k = 0; k < merge->theirs->n; k++) {
+            if (merge->theirs->ints[k] == i) {
+                first = merge->first[merge->mine->ints[k]];
+                pieces = merge->end[merge->mine->ints[k]] - first;
             }
         }
-        if (rank + pieces > TN_MAX_RANK) {
+        bool whole = !is_contracted(merge->theirs, i);
+        if (merge->rank + (whole ? 1 : pieces) > TN_MAX_RANK) {
             return false;
         }
-        if (!is_contracted(theirs, i)) {
-            dims[rank] = other->dims[i];
+        if (whole) {
+            merge->dims[merge->rank++] = other->dims[i];
         }
-        rank += pieces;
-    }
-    for (uint32_t k = 0; k < mine->n; k++) {
-        uint32_t dim = (uint32_t)mine->ints[k];
-        for (uint32_t p = first[dim]; p < end[dim]; p++) {
-            new_mine[n] = p;
-            new_theirs[n++] = moved[theirs->ints[k]] + (p - first[dim]);
+        for (uint32_t p = 0; p < pieces; p++) {
+            merge->dims[merge->rank++] = merge->from->dims[first + p];
         }
     }
-    Value *split = split_dim(pass, node, 1 - slot, dims, rank);
+    return true;
+}
+
+static void contract_pieces(LayoutPass *pass, Node *node, uint32_t slot, const Merge *merge) {
+    int64_t mine[TN_MAX_RANK + 1], theirs[TN_MAX_RANK + 1];
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < merge->mine->n; k++) {
+        uint32_t dim = (uint32_t)merge->mine->ints[k];
+        for (uint32_t p = merge->first[dim]; p < merge->end[dim]; p++) {
+            mine[n] = p;
+            theirs[n++] = merge->moved[merge->theirs->ints[k]] + (p - merge->first[dim]);
+        }
+    }
+    set_ints(pass->ctx, node, contract_name(slot), mine, n);
+    set_ints(pass->ctx, node, contract_name(1 - slot), theirs, n);
+}
+
+/* contract(reshape(x)) where the reshape merges contracted dims: contract them one by one,
+ * with the other operand's dim split to match. */
+static bool absorb_reshape(LayoutPass *pass, Node *node, uint32_t slot) {
+    Node *view = node->in[slot]->def;
+    const Type *to = &view->out[0]->type;
+    Merge merge = {.from = &view->in[0]->type,
+                   .mine = contracted(node, slot),
+                   .theirs = contracted(node, 1 - slot)};
+    if (!merged_ranges(pass->ctx, merge.from, to, merge.first, merge.end) ||
+        !merges_only_contracted(&merge, to->rank) ||
+        !split_other(&merge, &node->in[1 - slot]->type)) {
+        return false;
+    }
+    Value *split = split_dim(pass, node, 1 - slot, merge.dims, merge.rank);
     if (split == NULL) {
         return false;
     }
-    set_ints(ctx, node, contract_name(slot), new_mine, n);
-    set_ints(ctx, node, contract_name(1 - slot), new_theirs, n);
+    contract_pieces(pass, node, slot, &merge);
     tn_node_set_input(node, slot, view->in[0]);
     tn_node_set_input(node, 1 - slot, split);
     return true;

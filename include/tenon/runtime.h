@@ -112,8 +112,8 @@ typedef struct tn_entry_desc {
     const char *const *kernel_names; /* the model's own node names, for profiles */
     /* Runs kernel `index` alone, in order, for per-kernel timing. */
     void (*run_kernel)(const tn_run *run, int32_t index, int32_t thread, int32_t n_threads);
-    const double *kernel_flops;      /* per kernel at the planned sizes is not kept: static
-                                   estimate with symbols at their hints */
+    /* Operations of each kernel: an estimate with symbols at their hints. */
+    const double *kernel_flops;
 } tn_entry_desc;
 
 /* The describing table; a model exports exactly one symbol `<prefix>_model` of this type. */
