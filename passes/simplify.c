@@ -93,9 +93,16 @@ static void enqueue(Engine *engine, Node *node) {
     }
 }
 
-static void enqueue_users(Engine *engine, const Value *value) {
+/* How many views in a row rules look through to see a constant. */
+enum { VIEWS_DEEP = 4 };
+
+/* Users of the value, and those that see it through views. */
+static void enqueue_users(Engine *engine, const Value *value, int depth) {
     for (Use *use = value->uses; use != NULL; use = use->next) {
         enqueue(engine, use->user);
+        if (depth > 0 && tn_op_info(use->user->op)->cls == OPC_VIEW) {
+            enqueue_users(engine, use->user->out[0], depth - 1);
+        }
     }
 }
 
@@ -132,13 +139,13 @@ static void remove_unused(Engine *engine, Node *node) {
         if (is_unused(top)) {
             remove_one(engine, top);
         } else if (top->out[0]->n_uses == 1) {
-            enqueue_users(engine, top->out[0]);
+            enqueue_users(engine, top->out[0], 0);
         }
     }
 }
 
 static void replace(Engine *engine, Node *node, Value *by) {
-    enqueue_users(engine, node->out[0]);
+    enqueue_users(engine, node->out[0], VIEWS_DEEP);
     tn_value_replace(engine->graph, node->out[0], by);
     remove_unused(engine, node);
 }
