@@ -17,14 +17,30 @@ static bool is_single_loop(const Stmt *body) {
            body->loop == LOOP_SERIAL;
 }
 
+/* Blocks a loop is sure to have; an extent known at run time only may be one. */
+static int64_t sure_blocks(const Stmt *loop) {
+    return tn_dim_is_const(loop->extent) ? loop->extent->value : 1;
+}
+
+/* Whether joining the inner loop costs little: its turns are worth a division. */
+static bool is_worth_joining(const Stmt *loop) {
+    return tn_dim_is_const(loop->extent) || loop->body->body->kind == STMT_FOR ||
+           loop->body->body->next != NULL;
+}
+
 /* Joins the nest's outer loops until there are enough blocks. Loops that are independent each
  * by itself are so as one. */
 static bool share_out(Kernel *kernel, Stmt *loop) {
     if (loop->loop != LOOP_SERIAL || !tn_loop_independent(kernel, loop)) {
         return false;
     }
-    while (is_single_loop(loop->body) && loop->extent->hi < ENOUGH_BLOCKS &&
-           tn_loop_independent(kernel, loop->body) && tn_loop_fuse(kernel, loop)) {
+    int64_t blocks = sure_blocks(loop);
+    while (blocks < ENOUGH_BLOCKS && is_single_loop(loop->body) && is_worth_joining(loop) &&
+           tn_loop_independent(kernel, loop->body)) {
+        blocks *= sure_blocks(loop->body);
+        if (!tn_loop_fuse(kernel, loop)) {
+            break;
+        }
     }
     loop->loop = LOOP_PARTITION;
     return true;
