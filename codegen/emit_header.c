@@ -17,11 +17,16 @@ static void put_plain(StrBuf *out, const char *name) {
     }
 }
 
+/* A letter of a C identifier as a capital. */
+static char capital(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 /* "#define PREFIX_IN_COUNT0 5" */
 static void put_define(StrBuf *out, const char *prefix, const char *what, size_t i, int64_t value) {
     tn_str_puts(out, "#define ");
     for (const char *at = prefix; *at != '\0'; at++) {
-        tn_str_putc(out, (char)toupper((unsigned char)*at));
+        tn_str_putc(out, capital(*at));
     }
     tn_str_printf(out, "_%s%zu %" PRId64 "\n", what, i, value);
 }

@@ -184,11 +184,14 @@ static void emit_plain(Emit *e, Stmt *stmt) {
 static void emit_kind(Emit *e, Stmt *stmt) {
     if (stmt->kind != STMT_FOR) {
         emit_plain(e, stmt);
-    } else if (tn_emit_resolve(e, stmt->extent)->hi <= 0) {
-        return; /* never runs; its indices may be out of any range */
-    } else if (emit_fold(e, stmt)) {
         return;
-    } else if (e->forms[stmt->var->sym] == FORM_CONST) {
+    }
+    /* A loop that never runs may hold indices out of any range. */
+    bool never = tn_emit_resolve(e, stmt->extent)->hi <= 0;
+    if (never || emit_fold(e, stmt)) {
+        return;
+    }
+    if (e->forms[stmt->var->sym] == FORM_CONST) {
         emit_unrolled(e, stmt);
     } else if (e->forms[stmt->var->sym] == FORM_LANE) {
         emit_vector(e, stmt);

@@ -77,7 +77,7 @@ static Value *split_dim(LayoutPass *pass, Node *node, uint32_t slot, const Dim *
                         uint32_t rank) {
     Value *value = node->in[slot];
     Type type = tn_type_make(value->type.dtype, (uint8_t)rank, dims);
-    if (value->def != NULL && tn_node_is_const(value->def)) {
+    if (value->def != NULL && tn_node_is_const(value->def) && tn_type_is_static(&type)) {
         return tn_const_new(pass->graph, type, value->def->blob->data, node);
     }
     Attr attr = {.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = rank, .dims = dims};
