@@ -17,8 +17,6 @@
 
 #include "codegen/entry.h"
 
-extern char **environ;
-
 typedef struct Session {
     tn_compiler *compiler;
     tn_graph *graph;
@@ -85,7 +83,7 @@ static unsigned char *read_all(const char *path, size_t *size) {
     assert_non_null(file);
     fseek(file, 0, SEEK_END);
     *size = (size_t)ftell(file);
-    rewind(file);
+    fseek(file, 0, SEEK_SET);
     unsigned char *bytes = malloc(*size + 1);
     assert_int_equal(fread(bytes, 1, *size, file), *size);
     bytes[*size] = 0;

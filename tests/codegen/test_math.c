@@ -254,13 +254,19 @@ static double ulps(DType dtype, long double expected, double found) {
     return (double)(fabsl(expected - (long double)found) / ldexpl(1, exponent - digits));
 }
 
+static uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static void check(const Row *row, DType dtype, const char *target, const void *a, const void *b,
                   const void *vector, const void *scalar, size_t n) {
     double bound = dtype == TN_F32 ? row->ulp_f32 : row->ulp_f64, worst = 0;
     for (size_t i = 0; i < n; i++) {
         double x = get(a, dtype, i), y = get(b, dtype, i);
         double v = get(vector, dtype, i), s = get(scalar, dtype, i);
-        if (memcmp(&v, &s, sizeof v) != 0 && !(isnan(v) && isnan(s))) {
+        if (bits_of(v) != bits_of(s) && !(isnan(v) && isnan(s))) {
             fail_msg("%s %s %s(%.17g, %.17g): a vector gives %.17g, a scalar %.17g", target,
                      tn_dtype_text(dtype), row->name, x, y, v, s);
         }
