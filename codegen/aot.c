@@ -18,7 +18,7 @@
 typedef struct Output {
     Compile *compile;
     const char *path;
-    char *temporary; /* NULL for standard output */
+    char *temporary; /* NULL for what is written to in place */
     int fd;
 } Output;
 
@@ -27,11 +27,31 @@ static bool io_error(Compile *compile, const char *path, const char *what) {
                    strerror(errno));
 }
 
+/* A device or a pipe is written to, never replaced; one that nobody reads is not waited for. */
+static bool open_special(Compile *compile, const char *path, Output *out) {
+    out->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return (out->fd >= 0 && fcntl(out->fd, F_SETFL, 0) == 0) ||
+           io_error(compile, path, "cannot open for writing");
+}
+
+static bool is_special(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+/* Headers and weights stand beside a file, not beside a stream or a device. */
+static bool has_companions(const char *path) {
+    return strcmp(path, "-") != 0 && !is_special(path);
+}
+
 static bool output_open(Compile *compile, const char *path, Output *out) {
     *out = (Output){.compile = compile, .path = path, .fd = -1};
     if (strcmp(path, "-") == 0) {
         out->fd = dup(STDOUT_FILENO);
         return out->fd >= 0 || io_error(compile, path, "cannot write to standard output");
+    }
+    if (is_special(path)) {
+        return open_special(compile, path, out);
     }
     out->temporary = tn_arena_printf(&compile->ctx->arena, "%s.XXXXXX", path);
     out->fd = mkostemp(out->temporary, O_CLOEXEC);
@@ -142,7 +162,7 @@ static bool emit(Compile *compile, const EmitOptions *options, EmittedC *emitted
 
 static bool write_header(Compile *compile, const EmitOptions *options, const char *path) {
     StrBuf text = tn_str(&compile->ctx->arena);
-    if (strcmp(path, "-") == 0) {
+    if (!has_companions(path)) {
         return true;
     }
     return tn_emit_header(compile->program, options, &text) &&
@@ -166,7 +186,7 @@ static bool write_c(Compile *compile, const EmitOptions *options, const char *pa
         return false;
     }
     char *source = tn_objects_source(&compile->ctx->arena, &emitted, &size);
-    if (strcmp(path, "-") == 0) {
+    if (!has_companions(path)) {
         return write_file(compile, path, source, size);
     }
     unsigned char *weights = weight_region(compile, &ok);
@@ -174,7 +194,7 @@ static bool write_c(Compile *compile, const EmitOptions *options, const char *pa
                 write_file(compile, sibling(compile, path, ".weights"), weights,
                            compile->program->weight_bytes));
     free(weights);
-    return ok && write_header(compile, options, path) && write_file(compile, path, source, size);
+    return ok && write_file(compile, path, source, size) && write_header(compile, options, path);
 }
 
 static bool write_translated(Compile *compile, const EmitOptions *options, ClangOutput kind,
@@ -231,14 +251,14 @@ static bool write_linked(Compile *compile, const EmitOptions *options, bool relo
     if (!compile_objects(compile, options, &objects)) {
         return false;
     }
-    bool ok = write_header(compile, options, path) && output_open(compile, path, &out);
+    bool ok = output_open(compile, path, &out);
     if (ok) {
         ok = link_to(compile, &objects, relocatable, out.fd, path);
         if (ok && !relocatable && out.temporary != NULL) {
             struct stat info;
             ok = fstat(out.fd, &info) == 0 && fchmod(out.fd, info.st_mode | 0111) == 0;
         }
-        ok = output_close(&out, ok);
+        ok = output_close(&out, ok) && write_header(compile, options, path);
     }
     tn_objects_close(&objects);
     return ok;
@@ -263,8 +283,8 @@ static bool write_archive(Compile *compile, const EmitOptions *options, const ch
     ok = tn_archive_make(whole, options->prefix, &archive) ||
          tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
     close(whole);
-    ok = ok && write_header(compile, options, path) &&
-         write_file(compile, path, archive.data, archive.size);
+    ok = ok && write_file(compile, path, archive.data, archive.size) &&
+         write_header(compile, options, path);
     free(archive.data);
     return ok;
 }
