@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/frontend.h"
@@ -133,6 +134,14 @@ static bool write_all(FILE *file, const tn_tensor *tensor) {
            (bytes == 0 || fwrite(tensor->data, 1, bytes, file) == bytes);
 }
 
+/* Removes a file left incomplete; what is no regular file was there before and stays. */
+static void discard(const char *path) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
+        unlink(path);
+    }
+}
+
 tn_status tn_tensor_write(const char *path, const tn_tensor *tensor) {
     if (strcmp(path, "-") == 0) {
         return write_all(stdout, tensor) ? TN_OK
@@ -148,6 +157,6 @@ tn_status tn_tensor_write(const char *path, const tn_tensor *tensor) {
         return TN_OK;
     }
     tn_status status = tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
-    unlink(path);
+    discard(path);
     return status;
 }
