@@ -288,7 +288,7 @@ static void print_model(Entry *entry, StrBuf *out) {
     tn_str_puts(out, ", ");
     tn_entry_string(out, entry->options->target->name);
     tn_str_printf(
-        out, ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, {0}};\n",
+        out, ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, 0, 0, {0}};\n",
         program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
 }
 

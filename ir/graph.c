@@ -18,15 +18,41 @@ static Value *value_new(Graph *graph, Node *def, uint32_t out, Type type) {
 }
 
 Value *tn_graph_add_input(Graph *graph, const char *name, Type type) {
+    return tn_graph_add_source(graph, name, type, (InputSource){INPUT_CALLER, 0});
+}
+
+Value *tn_graph_add_source(Graph *graph, const char *name, Type type, InputSource source) {
     Value *value = value_new(graph, NULL, (uint32_t)graph->inputs.len, type);
     value->name = name != NULL ? tn_sv_dup(&graph->ctx->arena, tn_sv(name)) : NULL;
     tn_vec_push(&graph->ctx->arena, &graph->inputs, value);
+    tn_vec_push(&graph->ctx->arena, &graph->sources, source);
     tn_vec_push(&graph->ctx->arena, &graph->bound, NULL);
     return value;
 }
 
+size_t tn_graph_caller_inputs(const Graph *graph) {
+    size_t n = 0;
+    while (n < graph->inputs.len && graph->sources.data[n].kind == INPUT_CALLER) {
+        n++;
+    }
+    return n;
+}
+
+size_t tn_graph_caller_outputs(const Graph *graph) {
+    size_t n = 0;
+    while (n < graph->outputs.len && graph->outputs.data[n].state < 0) {
+        n++;
+    }
+    return n;
+}
+
 void tn_graph_add_output(Graph *graph, const char *name, Value *value) {
-    GraphOutput output = {tn_sv_dup(&graph->ctx->arena, tn_sv(name != NULL ? name : "")), value};
+    tn_graph_add_update(graph, name, value, -1);
+}
+
+void tn_graph_add_update(Graph *graph, const char *name, Value *value, int32_t state) {
+    GraphOutput output = {tn_sv_dup(&graph->ctx->arena, tn_sv(name != NULL ? name : "")), value,
+                          state};
     tn_vec_push(&graph->ctx->arena, &graph->outputs, output);
     value->is_output = true;
     value->n_uses++;
@@ -333,7 +359,8 @@ Graph *tn_graph_clone(const Graph *graph) {
     Value **map = TN_NEW_ARRAY(&ctx->arena, Value *, graph->n_values + 1u);
     for (size_t i = 0; i < graph->inputs.len; i++) {
         const Value *input = graph->inputs.data[i];
-        map[input->id] = tn_graph_add_input(copy, input->name, input->type);
+        map[input->id] =
+            tn_graph_add_source(copy, input->name, input->type, graph->sources.data[i]);
         copy->bound.data[i] = graph->bound.data[i];
     }
     for (const Node *node = graph->first; node != NULL; node = node->next) {
@@ -341,7 +368,7 @@ Graph *tn_graph_clone(const Graph *graph) {
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
         const GraphOutput *output = &graph->outputs.data[i];
-        tn_graph_add_output(copy, output->name, map[output->value->id]);
+        tn_graph_add_update(copy, output->name, map[output->value->id], output->state);
     }
     for (size_t i = 0; i < graph->constraints.len; i++) {
         tn_vec_push(&ctx->arena, &copy->constraints, graph->constraints.data[i]);

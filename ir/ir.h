@@ -99,13 +99,27 @@ typedef struct Constraint {
 typedef struct GraphOutput {
     const char *name;
     Value *value;
+    int32_t state; /* the variable of the module whose new value this is, or -1: the caller's */
 } GraphOutput;
+
+/* Where a graph input comes from. */
+typedef enum InputKind {
+    INPUT_CALLER, /* a tensor of the caller */
+    INPUT_STATE,  /* the module's state variable `index` */
+    INPUT_HYPER   /* the module's hyper-parameter `index`: f64 scalar */
+} InputKind;
+
+typedef struct InputSource {
+    InputKind kind;
+    int32_t index;
+} InputSource;
 
 struct Graph {
     Ctx *ctx;
     const char *name;
-    TN_VEC(Value *) inputs;
-    TN_VEC(GraphOutput) outputs;
+    TN_VEC(Value *) inputs; /* the caller's first, in the order of the entry's table */
+    TN_VEC(InputSource) sources; /* parallel to inputs */
+    TN_VEC(GraphOutput) outputs; /* the caller's first */
     TN_VEC(Constraint) constraints;
     Node *first, *last;
     uint32_t n_nodes, n_values; /* ids given so far */
@@ -115,7 +129,14 @@ struct Graph {
 
 Graph *tn_graph_new(Ctx *ctx, const char *name);
 Value *tn_graph_add_input(Graph *graph, const char *name, Type type);
+/* An input that is a variable of the module; after all of the caller's. */
+Value *tn_graph_add_source(Graph *graph, const char *name, Type type, InputSource source);
 void tn_graph_add_output(Graph *graph, const char *name, Value *value);
+/* The new value of a state variable, after all of the caller's outputs. */
+void tn_graph_add_update(Graph *graph, const char *name, Value *value, int32_t state);
+/* How many inputs and outputs are the caller's. */
+size_t tn_graph_caller_inputs(const Graph *graph);
+size_t tn_graph_caller_outputs(const Graph *graph);
 /* Records that a == b must hold; true without a record when proved, false (with a
  * diagnostic at `loc`) when disproved. `text` is borrowed from the context. */
 bool tn_graph_require_eq(Graph *graph, const Dim *a, const Dim *b, Loc loc, const char *text);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "ir/traits.h"
-#include "passes/build.h"
+#include "ir/build.h"
 #include "passes/pass.h"
 #include "passes/simplify.h"
 

@@ -6,7 +6,7 @@
 #ifndef TN_PASSES_SIMPLIFY_H
 #define TN_PASSES_SIMPLIFY_H
 
-#include "passes/build.h"
+#include "ir/build.h"
 
 typedef Value *SimplifyFn(Build *build, const Node *node);
 

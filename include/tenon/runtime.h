@@ -19,7 +19,7 @@ extern "C" {
 
 /* ---- Part 1: the ABI -------------------------------------------------- */
 
-enum { TN_ABI_VERSION = 1, TN_MAX_RANK = 16 };
+enum { TN_ABI_VERSION = 2, TN_MAX_RANK = 16 };
 
 typedef enum tn_status {
     TN_OK = 0,
@@ -67,15 +67,41 @@ enum {
     TN_CPU_VNNI = 1 << 4
 };
 
-/* One input, output, or stretch of state. A dimension is `dims[i]` when that is
+/* One input or output. A dimension is `dims[i]` when that is
  * >= 0, else the symbol number `-1 - dims[i]`. */
 typedef struct tn_io_desc {
     const char *name;
     int32_t dtype;
     int32_t rank;
     const int64_t *dims;
-    uint64_t offset; /* state and weights: byte offset in the region; else 0 */
+    uint64_t offset; /* 0 */
 } tn_io_desc;
+
+/* What a variable of the state region is for. */
+typedef enum tn_state_role {
+    TN_STATE_PARAM = 0,     /* what training changes: weights */
+    TN_STATE_BUFFER = 1,    /* the model's own, not trained: running means */
+    TN_STATE_OPTIMIZER = 2, /* moments and the like */
+    TN_STATE_GRAD = 3,      /* sums of gradients between `grad` and `apply` */
+    TN_STATE_COUNTER = 4    /* steps taken, the seed */
+} tn_state_role;
+
+/* One variable of the state region: a dense row-major tensor of static shape. */
+typedef struct tn_state_desc {
+    const char *name;
+    int32_t dtype;
+    int32_t rank;
+    const int64_t *dims;
+    uint64_t offset; /* in bytes, a multiple of 64 */
+    int32_t role;    /* tn_state_role */
+    int32_t reserved;
+} tn_state_desc;
+
+/* A hyper-parameter: a number that training entries take at each call. */
+typedef struct tn_hyper_desc {
+    const char *name;
+    double value; /* what a session starts with */
+} tn_hyper_desc;
 
 /* What emitted code receives for one run. All memory is the caller's. */
 typedef struct tn_run {
@@ -128,12 +154,14 @@ typedef struct tn_model_desc {
     const tn_entry_desc *entries;
     int32_t n_entries;
     int32_t n_state;
-    const tn_io_desc *state;           /* layout of the state region */
+    const tn_state_desc *state;        /* layout of the state region */
     uint64_t state_bytes;
     uint64_t weight_bytes;
     const unsigned char *weights;      /* embedded weights, or NULL: caller supplies them */
     uint64_t weight_hash;              /* tn_hash of the region, checked for external weights */
-    const void *reserved[8];
+    const tn_hyper_desc *hyper;
+    int64_t n_hyper;
+    const void *reserved[6];
 } tn_model_desc;
 
 /* ---- Part 2: libtenon_rt ---------------------------------------------- */
@@ -186,6 +214,19 @@ TN_API void tn_session_set_threads(tn_session *session, int32_t n_threads);
 /* The number in force, never 0. */
 TN_API int32_t tn_session_threads(const tn_session *session);
 TN_API void tn_session_set_pool(tn_session *session, const tn_thread_pool *pool);
+/* State of a model that trains: one region of desc->state_bytes, zeroed, 64-byte aligned; may be
+ * copied as bytes. The entry `init` fills it. NULL when out of memory. Several states of one
+ * model may train at once. */
+TN_API void *tn_state_create(const tn_model *model);
+TN_API void tn_state_destroy(void *state);
+/* The variable of that name as a tensor whose data lies in `state`. */
+TN_API tn_status tn_state_find(const tn_model *model, void *state, const char *name,
+                               tn_tensor *out);
+/* The region that the following runs read and write, borrowed. A session of a model with state
+ * cannot run before it has one; runs on one state must not overlap. */
+TN_API void tn_session_set_state(tn_session *session, void *state);
+/* A hyper-parameter of the following runs; TN_BAD_INPUT for a name the model does not have. */
+TN_API tn_status tn_session_set_hyper(tn_session *session, const char *name, double value);
 /* Checks types, ranks and dims of the inputs, sizes the arena, and returns the
  * outputs' dtypes and dims in `outputs` (their data pointers are left alone).
  * This is the only call that allocates; it does nothing when the shapes are

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "passes/build.h"
+#include "ir/build.h"
 #include "passes/simplify.h"
 
 static const double floats[] = {0.0, -0.0,      1,        -1,       0.5,       -2, 3,

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "passes/build.h"
+#include "ir/build.h"
 #include "passes/pass.h"
 
 enum { SMALL = 16000, LARGE = 4 * SMALL };

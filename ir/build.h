@@ -1,12 +1,12 @@
-/* build.h: making nodes inside graph passes.
+/* build.h: making nodes, in graph passes and in the rules of the op table.
  *
  * Every function returns the new node's result, or the operand itself where nothing would
  * change, or NULL after a diagnostic when a type rule refuses (a bug of the caller).
  * A rewrite keeps the meaning, so what it builds demands nothing new: constraints that
  * type rules note on the way are dropped, those of the original nodes stay.
  */
-#ifndef TN_PASSES_BUILD_H
-#define TN_PASSES_BUILD_H
+#ifndef TN_IR_BUILD_H
+#define TN_IR_BUILD_H
 
 #include "ir/op.h"
 

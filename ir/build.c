@@ -1,5 +1,5 @@
 /* build.c: making nodes inside graph passes. */
-#include "passes/build.h"
+#include "ir/build.h"
 
 #include <string.h>
 
