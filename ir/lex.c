@@ -152,15 +152,14 @@ static void read_number(Lexer *lexer) {
 }
 
 static void read_mark(Lexer *lexer) {
-    static const char *const pairs[] = {"->", "==", ".."};
-    lexer->token.kind = TOKEN_MARK;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (peek(lexer, 0) == pairs[i][0] && peek(lexer, 1) == pairs[i][1]) {
-            lexer->at++;
-            break;
-        }
+    static const char *const pairs[] = {"->", "==", "..", "=>", "!=", "<=", ">=", "**", "//"};
+    size_t len = 1;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs && len == 1; i++) {
+        len += peek(lexer, 0) == pairs[i][0] && peek(lexer, 1) == pairs[i][1];
     }
-    lexer->at++;
+    bool dots = len == 2 && peek(lexer, 0) == '.' && peek(lexer, 2) == '.';
+    lexer->token.kind = TOKEN_MARK;
+    lexer->at += dots ? 3 : len;
 }
 
 void tn_lex_next(Lexer *lexer) {

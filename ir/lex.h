@@ -14,7 +14,7 @@ typedef enum TokenKind {
     TOKEN_WORD,   /* letters, digits and _, not starting with a digit */
     TOKEN_NUMBER, /* as written, without sign: 12, 0x1f, 1.5e-3 */
     TOKEN_STRING, /* between quotes; `text` is unescaped */
-    TOKEN_MARK    /* one character, or -> == .. */
+    TOKEN_MARK    /* one character, or -> => == != <= >= .. ... ** // */
 } TokenKind;
 
 typedef struct Token {
