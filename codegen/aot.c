@@ -127,37 +127,39 @@ static bool write_graph(Compile *compile, const char *path) {
     if (compile->options.stop_after == NULL) {
         compile->options.stop_after = "dce";
     }
-    if (!tn_passes_run(compile)) {
+    if (!tn_passes_run_module(compile)) {
         return false;
     }
-    tn_graph_print(compile->graph, false, &text);
+    tn_module_print(compile->module, false, &text);
     return write_file(compile, path, text.data, text.len);
 }
 
 static bool write_loops(Compile *compile, const char *path) {
     StrBuf text = tn_str(&compile->ctx->arena);
-    if (!tn_passes_run(compile)) {
+    if (!tn_passes_run_module(compile)) {
         return false;
     }
     if (compile->program == NULL) {
         return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){0},
                        "there are no loops before the pass 'lower'");
     }
-    tn_program_print(compile->program, &text);
+    for (size_t i = 0; i < compile->programs.len; i++) {
+        tn_program_print(compile->programs.data[i], &text);
+    }
     return write_file(compile, path, text.data, text.len);
 }
 
 /* ---- code ---- */
 
 static bool emit(Compile *compile, const EmitOptions *options, EmittedC *emitted) {
-    if (!tn_passes_run(compile)) {
+    if (!tn_passes_run_module(compile)) {
         return false;
     }
     if (compile->program == NULL) {
         return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){0},
                        "stopped after '%s': there is no code yet", compile->options.stop_after);
     }
-    return tn_emit_c(compile->program, options, emitted);
+    return tn_emit_c(compile, options, emitted);
 }
 
 static bool write_header(Compile *compile, const EmitOptions *options, const char *path) {
@@ -165,15 +167,15 @@ static bool write_header(Compile *compile, const EmitOptions *options, const cha
     if (!has_companions(path)) {
         return true;
     }
-    return tn_emit_header(compile->program, options, &text) &&
+    return tn_emit_header(compile, options, &text) &&
            write_file(compile, sibling(compile, path, ".h"), text.data, text.len);
 }
 
 /* The weight region; NULL with `*ok` false after a diagnostic. */
 static unsigned char *weight_region(Compile *compile, bool *ok) {
-    size_t size = compile->program->weight_bytes;
+    size_t size = tn_emit_weight_bytes(compile);
     unsigned char *region = calloc(1, size + 1);
-    *ok = region != NULL ? tn_emit_weights(compile->program, region)
+    *ok = region != NULL ? tn_emit_weights(compile, region)
                          : tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
     return region;
 }
@@ -190,9 +192,9 @@ static bool write_c(Compile *compile, const EmitOptions *options, const char *pa
         return write_file(compile, path, source, size);
     }
     unsigned char *weights = weight_region(compile, &ok);
-    ok = ok && (compile->program->weight_bytes == 0 ||
+    ok = ok && (tn_emit_weight_bytes(compile) == 0 ||
                 write_file(compile, sibling(compile, path, ".weights"), weights,
-                           compile->program->weight_bytes));
+                           tn_emit_weight_bytes(compile)));
     free(weights);
     return ok && write_file(compile, path, source, size) && write_header(compile, options, path);
 }
@@ -227,7 +229,7 @@ static bool compile_objects(Compile *compile, const EmitOptions *options, Object
     }
     unsigned char *weights = weight_region(compile, &ok);
     ok = ok && tn_objects_compile(compile, &emitted, options->prefix, weights,
-                                  compile->program->weight_bytes, objects);
+                                  tn_emit_weight_bytes(compile), objects);
     free(weights);
     return ok;
 }

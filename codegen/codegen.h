@@ -29,15 +29,17 @@ typedef struct EmittedC {
     const char *entry;         /* plan, run, tables, <prefix>_model */
 } EmittedC;
 
-bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out);
+/* All entries of a compiled module (tn_passes_run_module). */
+bool tn_emit_c(const Compile *compile, const EmitOptions *options, EmittedC *out);
 /* The public header: sizes, the desc symbol, and a typed wrapper when shapes are static. */
-bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out);
-/* The bytes of the weight region (weight_bytes of the program), packed by slot. */
-bool tn_emit_weights(Program *program, unsigned char *out);
+bool tn_emit_header(const Compile *compile, const EmitOptions *options, StrBuf *out);
+/* The size of the weight region, and its bytes. */
+uint64_t tn_emit_weight_bytes(const Compile *compile);
+bool tn_emit_weights(const Compile *compile, unsigned char *out);
 
 /* ---- jit.c, aot.c ---- */
 
-/* Passes, emission, Clang and LLD in one: compiles the graph into `kind` at `path`. */
+/* Passes, emission, Clang and LLD in one: compiles the module into `kind` at `path`. */
 bool tn_codegen_file(Compile *compile, tn_emit kind, const char *path, const char *prefix);
 /* ... into this process. `weights` stay in memory owned by the model. */
 bool tn_codegen_jit(Compile *compile, tn_model **out);

@@ -14,6 +14,7 @@
 
 #include "codegen/codegen.h"
 #include "frontend/frontend.h"
+#include "ir/module.h"
 
 typedef struct Mapping {
     void *data;
@@ -294,16 +295,15 @@ static const char *folder_of(Ctx *ctx, const char *path) {
 }
 
 static tn_status import(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
-                        const char *dir, tn_graph **out) {
+                        const char *dir, Module **out) {
     FrontendOptions options = frontend_options(compiler, dir);
-    Graph *graph = tn_frontend_import(&compiler->ctx, bytes, size, name, &options);
-    *out = (tn_graph *)graph;
-    return status_of(compiler, graph != NULL);
+    *out = tn_frontend_import_module(&compiler->ctx, bytes, size, name, &options);
+    return status_of(compiler, *out != NULL);
 }
 
 /* Apart from its caller, so that no local of it lives across setjmp. */
 __attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, const char *path,
-                                                     tn_graph **out) {
+                                                     Module **out) {
     const char *name = tn_sv_dup(&compiler->ctx.arena, tn_sv(path));
     const void *data = NULL;
     size_t size = 0;
@@ -313,44 +313,88 @@ __attribute__((noinline)) static tn_status load_file(tn_compiler *compiler, cons
     return import(compiler, data, size, name, folder_of(&compiler->ctx, name), out);
 }
 
-tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
-    *out = NULL;
-    return ARMED(compiler) ? load_file(compiler, path, out) : starved(compiler, "loading");
+/* The graph of a model that is inference alone. */
+__attribute__((noinline)) static tn_status only_graph(tn_compiler *compiler, const Module *module,
+                                                      const char *name, tn_graph **out) {
+    if (module->entries.len != 1 || module->states.len > 0) {
+        tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){.file = name},
+                "the model has %zu entries and %zu state variables: load it with tn_module_load",
+                module->entries.len, module->states.len);
+        return TN_USAGE;
+    }
+    *out = (tn_graph *)module->entries.data[0];
+    return TN_OK;
 }
 
-tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
-                         tn_graph **out) {
+tn_status tn_module_load(tn_compiler *compiler, const char *path, tn_module **out) {
+    *out = NULL;
+    return ARMED(compiler) ? load_file(compiler, path, (Module **)out)
+                           : starved(compiler, "loading");
+}
+
+tn_status tn_module_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
+                          tn_module **out) {
     *out = NULL;
     if (!ARMED(compiler)) {
         return starved(compiler, "loading");
     }
     const char *kept = tn_sv_dup(&compiler->ctx.arena, tn_sv(name));
-    return import(compiler, bytes, size, kept, NULL, out);
+    return import(compiler, bytes, size, kept, NULL, (Module **)out);
+}
+
+tn_status tn_graph_load(tn_compiler *compiler, const char *path, tn_graph **out) {
+    tn_module *module = NULL;
+    tn_status status = tn_module_load(compiler, path, &module);
+    *out = NULL;
+    return status == TN_OK ? only_graph(compiler, (Module *)module, path, out) : status;
+}
+
+tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, const char *name,
+                         tn_graph **out) {
+    tn_module *module = NULL;
+    tn_status status = tn_module_parse(compiler, bytes, size, name, &module);
+    *out = NULL;
+    return status == TN_OK ? only_graph(compiler, (Module *)module, name, out) : status;
 }
 
 /* ---- compiling ---- */
 
-static Compile start_compile(tn_compiler *compiler, tn_graph *graph) {
+static Compile start_compile(tn_compiler *compiler, const Module *module) {
     return (Compile){.ctx = &compiler->ctx,
                      .options = compiler->options,
-                     .graph = tn_graph_clone((const Graph *)graph),
+                     .module = tn_module_clone(module),
                      .dump = &compiler->dump};
 }
 
 /* A graph built with mistakes has its diagnostics already. */
-static bool is_usable(tn_compiler *compiler, const tn_graph *graph) {
-    return graph != NULL && tn_diag_status(&compiler->ctx.diags) == TN_OK;
+static bool is_usable(tn_compiler *compiler, const void *handle) {
+    return handle != NULL && tn_diag_status(&compiler->ctx.diags) == TN_OK;
+}
+
+/* Apart from their callers, so that no local of them lives across setjmp. */
+__attribute__((noinline)) static tn_status compile_file(tn_compiler *compiler,
+                                                        const Module *module, tn_emit kind,
+                                                        const char *path) {
+    Compile compile = start_compile(compiler, module);
+    return status_of(compiler, tn_codegen_file(&compile, kind, path, compiler->prefix));
+}
+
+__attribute__((noinline)) static tn_status compile_jit(tn_compiler *compiler, const Module *module,
+                                                       tn_model **out) {
+    Compile compile = start_compile(compiler, module);
+    return status_of(compiler, tn_codegen_jit(&compile, out));
+}
+
+static const Module *module_of(const tn_graph *graph) {
+    return tn_module_of_graph(tn_graph_clone((const Graph *)graph));
 }
 
 tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind, const char *path) {
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
-    if (!is_usable(compiler, graph)) {
-        return status_of(compiler, false);
-    }
-    Compile compile = start_compile(compiler, graph);
-    return status_of(compiler, tn_codegen_file(&compile, kind, path, compiler->prefix));
+    return is_usable(compiler, graph) ? compile_file(compiler, module_of(graph), kind, path)
+                                      : status_of(compiler, false);
 }
 
 tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out) {
@@ -358,11 +402,27 @@ tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out)
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
-    if (!is_usable(compiler, graph)) {
-        return status_of(compiler, false);
+    return is_usable(compiler, graph) ? compile_jit(compiler, module_of(graph), out)
+                                      : status_of(compiler, false);
+}
+
+tn_status tn_module_compile_file(tn_compiler *compiler, tn_module *module, tn_emit kind,
+                                 const char *path) {
+    if (!ARMED(compiler)) {
+        return starved(compiler, "compiling");
     }
-    Compile compile = start_compile(compiler, graph);
-    return status_of(compiler, tn_codegen_jit(&compile, out));
+    return is_usable(compiler, module)
+               ? compile_file(compiler, (const Module *)module, kind, path)
+               : status_of(compiler, false);
+}
+
+tn_status tn_module_compile_jit(tn_compiler *compiler, tn_module *module, tn_model **out) {
+    *out = NULL;
+    if (!ARMED(compiler)) {
+        return starved(compiler, "compiling");
+    }
+    return is_usable(compiler, module) ? compile_jit(compiler, (const Module *)module, out)
+                                       : status_of(compiler, false);
 }
 
 /* ---- the reference evaluator ---- */
@@ -389,49 +449,122 @@ static bool check_input(tn_compiler *compiler, const Value *value, const tn_tens
     return true;
 }
 
+/* One evaluation: where what is not the caller's lies. */
+typedef struct Evaluation {
+    tn_compiler *compiler;
+    Graph *graph;
+    const Module *module; /* NULL for a graph alone */
+    unsigned char *state;
+    const double *hyper;
+} Evaluation;
+
+static RefTensor input_of(const Evaluation *eval, size_t i, const tn_tensor *inputs) {
+    Arena *arena = &eval->compiler->ctx.scratch;
+    const Type *type = &eval->graph->inputs.data[i]->type;
+    InputSource source = eval->graph->sources.data[i];
+    if (source.kind == INPUT_CALLER) {
+        const tn_tensor *given = &inputs[i];
+        return tn_ref_from_bytes(arena, (DType)given->dtype, given->rank, given->dims,
+                                 given->data);
+    }
+    int64_t dims[TN_MAX_RANK] = {0};
+    for (uint32_t d = 0; d < type->rank; d++) {
+        dims[d] = type->dims[d]->value;
+    }
+    const void *bytes = source.kind == INPUT_STATE
+                            ? (const void *)(eval->state +
+                                             tn_module_state_offset(eval->module, source.index))
+                        : eval->hyper != NULL
+                            ? (const void *)&eval->hyper[source.index]
+                            : (const void *)&eval->module->hypers.data[source.index].value;
+    return tn_ref_from_bytes(arena, type->dtype, type->rank, dims, bytes);
+}
+
+static bool give_outputs(const Evaluation *eval, const RefTensor *out, tn_tensor *outputs) {
+    bool ok = true;
+    for (size_t i = 0; i < eval->graph->outputs.len && ok; i++) {
+        int32_t state = eval->graph->outputs.data[i].state;
+        if (state < 0) {
+            ok = give_output(eval->compiler, &out[i], &outputs[i]);
+        } else {
+            tn_ref_to_bytes(&out[i], eval->state + tn_module_state_offset(eval->module, state));
+        }
+    }
+    return ok;
+}
+
+static tn_status evaluate(const Evaluation *eval, const tn_tensor *inputs, tn_tensor *outputs) {
+    const Graph *graph = eval->graph;
+    Arena *arena = &eval->compiler->ctx.scratch;
+    ArenaMark mark = tn_arena_mark(arena);
+    RefTensor *in = TN_NEW_ARRAY(arena, RefTensor, graph->inputs.len + 1);
+    RefTensor *out = TN_NEW_ARRAY(arena, RefTensor, graph->outputs.len + 1);
+    bool ok = true;
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
+        outputs[i] = (tn_tensor){0};
+    }
+    for (size_t i = 0; i < graph->inputs.len && ok; i++) {
+        ok = graph->sources.data[i].kind != INPUT_CALLER ||
+             check_input(eval->compiler, graph->inputs.data[i], &inputs[i]);
+        if (ok) {
+            in[i] = input_of(eval, i, inputs);
+        }
+    }
+    ok = ok && tn_eval_graph(eval->graph, in, arena, out, NULL, NULL) &&
+         give_outputs(eval, out, outputs);
+    tn_arena_reset(arena, mark);
+    return status_of(eval->compiler, ok);
+}
+
+/* Checks the counts first. */
+__attribute__((noinline)) static tn_status checked_evaluate(const Evaluation *eval,
+                                                            const tn_tensor *inputs,
+                                                            int32_t n_inputs, tn_tensor *outputs,
+                                                            int32_t n_outputs) {
+    const Graph *graph = eval->graph;
+    size_t n_in = graph != NULL ? tn_graph_caller_inputs(graph) : 0;
+    size_t n_out = graph != NULL ? tn_graph_caller_outputs(graph) : 0;
+    if (graph == NULL || (size_t)n_inputs != n_in || (size_t)n_outputs != n_out) {
+        tn_diag(&eval->compiler->ctx.diags, TN_USAGE, (Loc){0},
+                "tn_evaluate: %d inputs and %d outputs given, the entry has %zu and %zu", n_inputs,
+                n_outputs, n_in, n_out);
+        return TN_USAGE;
+    }
+    return evaluate(eval, inputs, outputs);
+}
+
 tn_status tn_evaluate(tn_compiler *compiler, tn_graph *handle, const tn_tensor *inputs,
                       int32_t n_inputs, tn_tensor *outputs, int32_t n_outputs) {
-    Graph *graph = (Graph *)handle;
+    Evaluation eval = {.compiler = compiler, .graph = (Graph *)handle};
     if (!ARMED(compiler)) {
         return starved(compiler, "evaluating");
     }
-    if (graph == NULL || (size_t)n_inputs != graph->inputs.len ||
-        (size_t)n_outputs != graph->outputs.len) {
-        tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){0},
-                "tn_evaluate: %d inputs and %d outputs given, the model has %zu and %zu", n_inputs,
-                n_outputs, graph != NULL ? graph->inputs.len : 0,
-                graph != NULL ? graph->outputs.len : 0);
-        return TN_USAGE;
+    return checked_evaluate(&eval, inputs, n_inputs, outputs, n_outputs);
+}
+
+tn_status tn_module_evaluate(tn_compiler *compiler, tn_module *handle, const char *entry,
+                             const tn_tensor *inputs, int32_t n_inputs, void *state,
+                             const double *hyper, tn_tensor *outputs, int32_t n_outputs) {
+    const Module *module = (const Module *)handle;
+    Evaluation eval = {.compiler = compiler,
+                       .graph = module != NULL ? tn_module_entry(module, tn_sv(entry)) : NULL,
+                       .module = module,
+                       .state = state,
+                       .hyper = hyper};
+    if (!ARMED(compiler)) {
+        return starved(compiler, "evaluating");
     }
-    Arena *arena = &compiler->ctx.scratch;
-    ArenaMark mark = tn_arena_mark(arena);
-    RefTensor *in = TN_NEW_ARRAY(arena, RefTensor, (size_t)n_inputs + 1);
-    RefTensor *out = TN_NEW_ARRAY(arena, RefTensor, (size_t)n_outputs + 1);
-    bool ok = true;
-    for (int32_t i = 0; i < n_inputs && ok; i++) {
-        ok = check_input(compiler, graph->inputs.data[i], &inputs[i]);
-        if (ok) {
-            in[i] = tn_ref_from_bytes(arena, (DType)inputs[i].dtype, inputs[i].rank, inputs[i].dims,
-                                      inputs[i].data);
-        }
-    }
-    ok = ok && tn_eval_graph(graph, in, arena, out, NULL, NULL);
-    for (int32_t i = 0; i < n_outputs; i++) {
-        outputs[i] = (tn_tensor){0};
-        ok = ok && give_output(compiler, &out[i], &outputs[i]);
-    }
-    tn_arena_reset(arena, mark);
-    return status_of(compiler, ok);
+    return checked_evaluate(&eval, inputs, n_inputs, outputs, n_outputs);
 }
 
 /* ---- introspection ---- */
 
 int32_t tn_graph_input_count(const tn_graph *graph) {
-    return (int32_t)((const Graph *)graph)->inputs.len;
+    return (int32_t)tn_graph_caller_inputs((const Graph *)graph);
 }
 
 int32_t tn_graph_output_count(const tn_graph *graph) {
-    return (int32_t)((const Graph *)graph)->outputs.len;
+    return (int32_t)tn_graph_caller_outputs((const Graph *)graph);
 }
 
 const char *tn_graph_input_name(const tn_graph *graph, int32_t index) {
@@ -462,4 +595,34 @@ const char *tn_graph_dim_name(const tn_graph *graph, int32_t input, int32_t axis
     const Graph *g = (const Graph *)graph;
     const Dim *dim = g->inputs.data[input]->type.dims[axis];
     return dim->kind == DIM_SYM ? tn_dim_symbol_of(g->ctx, dim)->name : NULL;
+}
+
+int32_t tn_module_entry_count(const tn_module *module) {
+    return (int32_t)((const Module *)module)->entries.len;
+}
+
+const char *tn_module_entry_name(const tn_module *module, int32_t index) {
+    return tn_module_entry_of((const Module *)module, (size_t)index);
+}
+
+tn_graph *tn_module_entry_graph(const tn_module *module, const char *entry) {
+    return (tn_graph *)tn_module_entry((const Module *)module, tn_sv(entry));
+}
+
+size_t tn_module_state_size(const tn_module *module) {
+    return (size_t)tn_module_state_bytes((const Module *)module);
+}
+
+int32_t tn_module_state_count(const tn_module *module) {
+    return (int32_t)((const Module *)module)->states.len;
+}
+
+const char *tn_module_state_var(const tn_module *module, int32_t index, tn_tensor *type,
+                                tn_state_role *role, uint64_t *offset) {
+    const Module *m = (const Module *)module;
+    const StateVar *var = &m->states.data[index];
+    describe(&var->type, type);
+    *role = var->role;
+    *offset = tn_module_state_offset(m, index);
+    return var->name;
 }

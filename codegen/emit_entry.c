@@ -75,11 +75,11 @@ void tn_entry_string(StrBuf *out, const char *text) {
 
 uint32_t tn_entry_io_dim(Entry *entry, const Dim *dim) {
     uint32_t at = 0;
-    while (at < entry->io_dims.len && entry->io_dims.data[at] != dim) {
+    while (at < entry->io->dims.len && entry->io->dims.data[at] != dim) {
         at++;
     }
-    if (at == entry->io_dims.len) {
-        tn_vec_push(&entry->ctx->arena, &entry->io_dims, dim);
+    if (at == entry->io->dims.len) {
+        tn_vec_push(&entry->ctx->arena, &entry->io->dims, dim);
     }
     return at;
 }
@@ -101,6 +101,9 @@ static void print_pointer(Entry *entry, const Slot *slot, const Buf *buf, StrBuf
         break;
     case SLOT_STATE:
         tn_str_printf(out, "(run->state + %" PRIu64 "u)", slot->offset);
+        break;
+    case SLOT_HYPER:
+        tn_str_printf(out, "(run->hyper + %d)", slot->index);
         break;
     case SLOT_ARENA:
         slot = tn_entry_root(entry, slot);
@@ -136,36 +139,42 @@ static void print_call(Entry *entry, size_t i, StrBuf *out) {
 
 static void print_steps(Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
-    tn_str_puts(
-        out, "static void run_kernel(const tn_run *run, int32_t index, int32_t thread, "
-             "int32_t n_threads)\n{\n"
-             "    const int64_t *plan = run->plan;\n"
-             "    unsigned char *scratch = run->arena + plan[WORD + AFTER] + thread * plan[WORD];\n"
-             "    (void)n_threads, (void)scratch;\n"
-             "    switch (index) {\n");
+    const char *id = entry->id;
+    tn_str_printf(
+        out,
+        "static void %s_kernel(const tn_run *run, int32_t index, int32_t thread, "
+        "int32_t n_threads)\n{\n"
+        "    const int64_t *plan = run->plan;\n"
+        "    unsigned char *scratch = run->arena + plan[%s_WORD + %s_AFTER] + thread * "
+        "plan[%s_WORD];\n"
+        "    (void)n_threads, (void)scratch;\n"
+        "    switch (index) {\n",
+        id, id, id, id);
     for (size_t i = 0; i < program->steps.len; i++) {
         print_call(entry, i, out);
     }
     tn_str_puts(out, "    default:\n        break;\n    }\n}\n");
-    tn_str_printf(out, "static const unsigned char barriers[] = {");
+    tn_str_printf(out, "static const unsigned char %s_barriers[] = {", id);
     for (size_t i = 0; i < program->steps.len; i++) {
         tn_str_printf(out, "%d, ", program->steps.data[i].barrier);
     }
-    tn_str_printf(out, "0};\nenum { STEPS = %zu };\n", program->steps.len);
-    tn_str_puts(out,
-                "static void run_all(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
-                "    for (int32_t i = 0; i < STEPS; i++) {\n"
-                "        if (barriers[i]) {\n"
-                "            run->barrier(run->team);\n"
-                "        }\n"
-                "        run_kernel(run, i, thread, n_threads);\n"
-                "    }\n}\n");
+    tn_str_printf(out, "0};\nenum { %s_STEPS = %zu };\n", id, program->steps.len);
+    tn_str_printf(out,
+                  "static void %s_run(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
+                  "    for (int32_t i = 0; i < %s_STEPS; i++) {\n"
+                  "        if (%s_barriers[i]) {\n"
+                  "            run->barrier(run->team);\n"
+                  "        }\n"
+                  "        %s_kernel(run, i, thread, n_threads);\n"
+                  "    }\n}\n",
+                  id, id, id, id);
 }
 
 /* ---- tables ---- */
 
+/* "static const int64_t e0_in_dims3[] = {...};" */
 static void print_dims(Entry *entry, const char *kind, size_t i, const Type *type, StrBuf *out) {
-    tn_str_printf(out, "static const int64_t %s_dims%zu[] = {", kind, i);
+    tn_str_printf(out, "static const int64_t %s_%s_dims%zu[] = {", entry->id, kind, i);
     for (int d = 0; d < type->rank; d++) {
         const Dim *dim = type->dims[d];
         int64_t word =
@@ -175,33 +184,40 @@ static void print_dims(Entry *entry, const char *kind, size_t i, const Type *typ
     tn_str_puts(out, "0};\n");
 }
 
-static void print_io(const char *kind, size_t i, const Type *type, const char *name, StrBuf *out) {
+static void print_io(const Entry *entry, const char *kind, size_t i, const Type *type,
+                     const char *name, StrBuf *out) {
     tn_str_puts(out, "    {");
     tn_entry_string(out, name != NULL ? name : "");
-    tn_str_printf(out, ", %d, %d, %s_dims%zu, 0},\n", (int)type->dtype, type->rank, kind, i);
+    tn_str_printf(out, ", %d, %d, %s_%s_dims%zu, 0},\n", (int)type->dtype, type->rank, entry->id,
+                  kind, i);
 }
 
 static void print_ios(Entry *entry, StrBuf *out) {
     const Graph *graph = entry->program->graph;
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    size_t n_in = tn_graph_caller_inputs(graph), n_out = tn_graph_caller_outputs(graph);
+    for (size_t i = 0; i < n_in; i++) {
         print_dims(entry, "in", i, &graph->inputs.data[i]->type, out);
     }
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < n_out; i++) {
         print_dims(entry, "out", i, &graph->outputs.data[i].value->type, out);
     }
-    tn_str_puts(out, "static const tn_io_desc inputs[] = {\n");
-    for (size_t i = 0; i < graph->inputs.len; i++) {
-        print_io("in", i, &graph->inputs.data[i]->type, graph->inputs.data[i]->name, out);
+    tn_str_printf(out, "static const tn_io_desc %s_inputs[] = {\n", entry->id);
+    for (size_t i = 0; i < n_in; i++) {
+        const Value *input = graph->inputs.data[i];
+        print_io(entry, "in", i, &input->type, input->name, out);
     }
-    tn_str_puts(out, "    {0, 0, 0, 0, 0}};\nstatic const tn_io_desc outputs[] = {\n");
-    for (size_t i = 0; i < graph->outputs.len; i++) {
-        print_io("out", i, &graph->outputs.data[i].value->type, graph->outputs.data[i].name, out);
+    tn_str_printf(out, "    {0, 0, 0, 0, 0}};\nstatic const tn_io_desc %s_outputs[] = {\n",
+                  entry->id);
+    for (size_t i = 0; i < n_out; i++) {
+        const GraphOutput *output = &graph->outputs.data[i];
+        print_io(entry, "out", i, &output->value->type, output->name, out);
     }
     tn_str_puts(out, "    {0, 0, 0, 0, 0}};\n");
 }
 
-static void print_strings(const char *name, const char *const *texts, size_t n, StrBuf *out) {
-    tn_str_printf(out, "static const char *const %s[] = {", name);
+static void print_strings(const char *id, const char *name, const char *const *texts, size_t n,
+                          StrBuf *out) {
+    tn_str_printf(out, "static const char *const %s%s[] = {", id, name);
     for (size_t i = 0; i < n; i++) {
         tn_str_puts(out, "\n    ");
         tn_entry_string(out, texts[i] != NULL ? texts[i] : "");
@@ -211,32 +227,93 @@ static void print_strings(const char *name, const char *const *texts, size_t n, 
 }
 
 static void print_names(Entry *entry, StrBuf *out) {
-    Arena *scratch = &entry->ctx->scratch;
     const Program *program = entry->program;
-    const char **names =
-        TN_NEW_ARRAY(scratch, const char *, program->steps.len + entry->io_dims.len + 1);
+    const char **names = TN_NEW_ARRAY(&entry->ctx->scratch, const char *, program->steps.len + 1);
     for (size_t i = 0; i < program->steps.len; i++) {
         names[i] = program->steps.data[i].kernel->name;
     }
-    print_strings("kernel_names", names, program->steps.len, out);
-    for (size_t i = 0; i < entry->io_dims.len; i++) {
-        StrBuf text = tn_str(scratch);
-        tn_dim_print(entry->ctx, entry->io_dims.data[i], &text);
-        names[i] = text.data;
-    }
-    print_strings("symbol_names", names, entry->io_dims.len, out);
-    print_strings("checks", entry->checks.data, entry->checks.len, out);
-    tn_str_puts(out, "static const double kernel_flops[] = {");
+    print_strings(entry->id, "_kernel_names", names, program->steps.len, out);
+    print_strings(entry->id, "_checks", entry->checks.data, entry->checks.len, out);
+    tn_str_printf(out, "static const double %s_flops[] = {", entry->id);
     for (size_t i = 0; i < program->steps.len; i++) {
         tn_str_printf(out, "%.17g, ", program->steps.data[i].kernel->flops);
     }
     tn_str_puts(out, "0};\n");
 }
 
+/* ---- the describing table ---- */
+
+/* All entries of a file, and what they share. */
+typedef struct EmitModule {
+    const Compile *compile;
+    const EmitOptions *options;
+    Entry *entries;
+    size_t n_entries;
+    IoDims io;
+} EmitModule;
+
+static void print_symbol_names(const EmitModule *em, StrBuf *out) {
+    Ctx *ctx = em->compile->ctx;
+    const char **names = TN_NEW_ARRAY(&ctx->scratch, const char *, em->io.dims.len + 1);
+    for (size_t i = 0; i < em->io.dims.len; i++) {
+        StrBuf text = tn_str(&ctx->scratch);
+        tn_dim_print(ctx, em->io.dims.data[i], &text);
+        names[i] = text.data;
+    }
+    print_strings("", "symbol_names", names, em->io.dims.len, out);
+}
+
+/* State variables and hyper-parameters; nothing for a model that has none. */
+static void print_variables(const EmitModule *em, StrBuf *out) {
+    const Module *module = em->compile->module;
+    for (size_t i = 0; i < module->states.len; i++) {
+        print_dims(&em->entries[0], "state", i, &module->states.data[i].type, out);
+    }
+    if (module->states.len > 0) {
+        tn_str_puts(out, "static const tn_state_desc state[] = {\n");
+    }
+    for (size_t i = 0; i < module->states.len; i++) {
+        const StateVar *var = &module->states.data[i];
+        tn_str_puts(out, "    {");
+        tn_entry_string(out, var->name);
+        tn_str_printf(out, ", %d, %d, %s_state_dims%zu, %" PRIu64 "u, %d, 0},\n",
+                      (int)var->type.dtype, var->type.rank, em->entries[0].id, i,
+                      tn_module_state_offset(module, (int32_t)i), (int)var->role);
+    }
+    tn_str_puts(out, module->states.len > 0 ? "};\n" : "");
+    if (module->hypers.len > 0) {
+        tn_str_puts(out, "static const tn_hyper_desc hyper[] = {\n");
+    }
+    for (size_t i = 0; i < module->hypers.len; i++) {
+        tn_str_puts(out, "    {");
+        tn_entry_string(out, module->hypers.data[i].name);
+        tn_str_printf(out, ", %.17g},\n", module->hypers.data[i].value);
+    }
+    tn_str_puts(out, module->hypers.len > 0 ? "};\n" : "");
+}
+
+static void print_entry_desc(const EmitModule *em, size_t i, StrBuf *out) {
+    const Entry *entry = &em->entries[i];
+    const Graph *graph = entry->program->graph;
+    const char *id = entry->id;
+    tn_str_puts(out, "    {");
+    tn_entry_string(out, tn_module_entry_of(em->compile->module, i));
+    tn_str_printf(out,
+                  ", %s_inputs, %s_outputs, %zu, %zu, %u, %zu, %s_checks,\n"
+                  "     %s_plan, %s_run, %s_STEPS, %s_kernel_names, ",
+                  id, id, tn_graph_caller_inputs(graph), tn_graph_caller_outputs(graph),
+                  tn_entry_plan_words(entry), entry->checks.len, id, id, id, id, id);
+    if (em->options->profile) {
+        tn_str_printf(out, "%s_kernel, %s_flops},\n", id, id);
+    } else {
+        tn_str_printf(out, "0, %s_flops},\n", id);
+    }
+}
+
 /* WEIGHTS: where they are, or 0. A standalone file includes them when it is told where. */
-static void print_weights(const Entry *entry, StrBuf *out) {
-    const char *prefix = entry->options->prefix;
-    if (entry->options->standalone) {
+static void print_weights(const EmitOptions *options, StrBuf *out) {
+    const char *prefix = options->prefix;
+    if (options->standalone) {
         tn_str_printf(
             out,
             "/* Compile with -DTENON_EMBED_WEIGHTS='\"PATH\"' to include the weights file. */\n"
@@ -247,79 +324,90 @@ static void print_weights(const Entry *entry, StrBuf *out) {
             "\"\\\"\\n.previous\\n\");\n",
             prefix, prefix, prefix, prefix);
     }
-    if (entry->options->standalone || entry->options->embed_weights) {
+    if (options->standalone || options->embed_weights) {
         tn_str_printf(
             out,
             "extern __attribute__((visibility(\"hidden\"))) const unsigned char %s_weights[];\n"
             "#define WEIGHTS %s_weights\n",
             prefix, prefix);
     }
-    tn_str_puts(out, entry->options->standalone      ? "#else\n#define WEIGHTS 0\n#endif\n"
-                     : entry->options->embed_weights ? ""
+    tn_str_puts(out, options->standalone      ? "#else\n#define WEIGHTS 0\n#endif\n"
+                     : options->embed_weights ? ""
                                                      : "#define WEIGHTS 0\n");
 }
 
-static void print_model(Entry *entry, StrBuf *out) {
-    const Program *program = entry->program;
-    const char *prefix = entry->options->prefix;
-    uint64_t hash = 0;
-    if (entry->options->standalone && program->weight_bytes > 0) {
-        unsigned char *bytes = tn_arena_alloc(&entry->ctx->scratch, program->weight_bytes, 64);
-        tn_emit_weights(entry->program, bytes);
-        hash = tn_hash(TN_HASH_SEED, bytes, program->weight_bytes);
+static uint64_t hash_weights(const EmitModule *em) {
+    const Compile *compile = em->compile;
+    uint64_t size = tn_emit_weight_bytes(compile);
+    if (!em->options->standalone || size == 0) {
+        return 0;
     }
-    tn_str_printf(
-        out,
-        "static const tn_entry_desc entries[] = {{\"infer\", inputs, outputs, %zu, %zu, %u, "
-        "%zu, checks,\n    plan_run, run_all, STEPS, kernel_names, %s, "
-        "kernel_flops}};\n",
-        program->graph->inputs.len, program->graph->outputs.len, tn_entry_plan_words(entry),
-        entry->checks.len, entry->options->profile ? "run_kernel" : "0");
-    bool weights = program->weight_bytes > 0;
-    if (weights) {
-        print_weights(entry, out);
+    unsigned char *bytes = tn_arena_alloc(&compile->ctx->scratch, size, 64);
+    tn_emit_weights(compile, bytes);
+    return tn_hash(TN_HASH_SEED, bytes, size);
+}
+
+static void print_model(const EmitModule *em, StrBuf *out) {
+    const Module *module = em->compile->module;
+    const char *prefix = em->options->prefix;
+    uint64_t bytes = tn_emit_weight_bytes(em->compile);
+    print_variables(em, out);
+    tn_str_puts(out, "static const tn_entry_desc entries[] = {\n");
+    for (size_t i = 0; i < em->n_entries; i++) {
+        print_entry_desc(em, i, out);
+    }
+    tn_str_puts(out, "};\n");
+    if (bytes > 0) {
+        print_weights(em->options, out);
     }
     tn_str_printf(out,
                   "extern const tn_model_desc %s_model;\n"
                   "__attribute__((visibility(\"default\"))) const tn_model_desc %s_model = {\n"
                   "    %d, sizeof(tn_model_desc), TN_FEATURES, %zu, ",
-                  prefix, prefix, TN_ABI_VERSION, entry->io_dims.len);
-    tn_entry_string(out, program->name != NULL ? program->name : "");
+                  prefix, prefix, TN_ABI_VERSION, em->io.dims.len);
+    tn_entry_string(out, module->name);
     tn_str_puts(out, ", ");
-    tn_entry_string(out, entry->options->target->name);
-    tn_str_printf(
-        out, ",\n    symbol_names, entries, 1, 0, 0, 0, %" PRIu64 "u, %s, 0x%" PRIx64 "u, 0, 0, {0}};\n",
-        program->weight_bytes, weights ? "WEIGHTS" : "0", hash);
+    tn_entry_string(out, em->options->target->name);
+    tn_str_printf(out,
+                  ",\n    symbol_names, entries, %zu, %zu, %s, %" PRIu64 "u, %" PRIu64
+                  "u, %s, 0x%" PRIx64 "u, %s, %zu, {0}};\n",
+                  em->n_entries, module->states.len, module->states.len > 0 ? "state" : "0",
+                  tn_module_state_bytes(module), bytes, bytes > 0 ? "WEIGHTS" : "0",
+                  hash_weights(em), module->hypers.len > 0 ? "hyper" : "0", module->hypers.len);
 }
 
 /* For programs that bring their own memory and do without libtenon_rt. */
-static void print_runner(const Entry *entry, StrBuf *out) {
+static void print_runner(const EmitOptions *options, StrBuf *out) {
+    const char *prefix = options->prefix;
     tn_str_printf(
         out,
-        "/* Runs a planned model, on n_threads threads when compiled with OpenMP. The caller "
+        "/* Runs a planned entry, on n_threads threads when compiled with OpenMP. The caller "
         "fills\n"
-        " * `run` but for the barrier; entries[0].plan was called with the same n_threads. */\n"
+        " * `run` but for the barrier; the entry's plan was called with the same n_threads. */\n"
+        "extern void %s_run_entry(int32_t entry, tn_run *run, int32_t n_threads);\n"
+        "/* The same for the first entry. */\n"
         "extern void %s_run(tn_run *run, int32_t n_threads);\n"
         "#ifdef _OPENMP\n"
         "extern int omp_get_thread_num(void);\n"
         "extern int omp_get_num_threads(void);\n"
         "static void meet(void *team)\n{\n    (void)team;\n#pragma omp barrier\n}\n"
-        "void %s_run(tn_run *run, int32_t n_threads)\n{\n"
+        "void %s_run_entry(int32_t entry, tn_run *run, int32_t n_threads)\n{\n"
         "    run->barrier = meet;\n"
         "#pragma omp parallel num_threads(n_threads)\n"
-        "    run_all(run, omp_get_thread_num(), omp_get_num_threads());\n}\n"
+        "    entries[entry].run(run, omp_get_thread_num(), omp_get_num_threads());\n}\n"
         "#else\n"
         "static void meet(void *team)\n{\n    (void)team;\n}\n"
-        "void %s_run(tn_run *run, int32_t n_threads)\n{\n"
+        "void %s_run_entry(int32_t entry, tn_run *run, int32_t n_threads)\n{\n"
         "    (void)n_threads;\n"
         "    run->barrier = meet;\n"
-        "    run_all(run, 0, 1);\n}\n"
-        "#endif\n",
-        entry->options->prefix, entry->options->prefix, entry->options->prefix);
+        "    entries[entry].run(run, 0, 1);\n}\n"
+        "#endif\n"
+        "void %s_run(tn_run *run, int32_t n_threads)\n{\n"
+        "    %s_run_entry(0, run, n_threads);\n}\n",
+        prefix, prefix, prefix, prefix, prefix, prefix);
 }
 
 static void print_entry(Entry *entry, StrBuf *out) {
-    tn_str_puts(out, tn_entry_abi);
     for (size_t i = 0; i < entry->program->steps.len; i++) {
         for (size_t k = 0; k < entry->steps[i].n_sizes; k++) {
             tn_entry_symbol_word(entry, entry->steps[i].sizes[k]);
@@ -329,9 +417,22 @@ static void print_entry(Entry *entry, StrBuf *out) {
     print_steps(entry, out);
     print_ios(entry, out);
     print_names(entry, out);
-    print_model(entry, out);
-    if (entry->options->standalone) {
-        print_runner(entry, out);
+}
+
+static void print_module(EmitModule *em, StrBuf *out) {
+    bool placed = false;
+    tn_str_puts(out, tn_entry_abi);
+    for (size_t i = 0; i < em->n_entries; i++) {
+        placed = placed || em->entries[i].placed.len > 0;
+    }
+    tn_str_puts(out, placed ? tn_entry_place : "");
+    for (size_t i = 0; i < em->n_entries; i++) {
+        print_entry(&em->entries[i], out);
+    }
+    print_symbol_names(em, out);
+    print_model(em, out);
+    if (em->options->standalone) {
+        print_runner(em->options, out);
     }
 }
 
@@ -382,8 +483,9 @@ static size_t add_kernel(Entry *entry, Kernels *kernels, const char *text) {
     return number;
 }
 
-static bool emit_kernels(Entry *entry, Prelude *prelude, Kernels *kernels, EntryStep *steps) {
+static bool emit_kernels(Entry *entry, Prelude *prelude, Kernels *kernels) {
     Program *program = entry->program;
+    EntryStep *steps = entry->steps;
     for (size_t i = 0; i < program->steps.len; i++) {
         const Step *step = &program->steps.data[i];
         ArenaMark mark = tn_arena_mark(&entry->ctx->scratch);
@@ -403,7 +505,7 @@ static bool emit_kernels(Entry *entry, Prelude *prelude, Kernels *kernels, Entry
 
 static uint32_t count_outdims(const Graph *graph) {
     uint32_t n = 0;
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
         n += graph->outputs.data[i].value->type.rank;
     }
     return n;
@@ -424,27 +526,40 @@ static void print_gcc_target(const Target *target, StrBuf *out) {
                   features, wide);
 }
 
-bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
-    Ctx *ctx = program->ctx;
-    EntryStep *steps = TN_NEW_ARRAY(&ctx->arena, EntryStep, program->steps.len + 1);
+static Entry make_entry(EmitModule *em, size_t i) {
+    Ctx *ctx = em->compile->ctx;
+    Program *program = em->compile->programs.data[i];
     Entry entry = {.ctx = ctx,
                    .program = program,
-                   .options = options,
-                   .steps = steps,
+                   .options = em->options,
+                   .id = tn_arena_printf(&ctx->arena, "e%zu", i),
+                   .steps = TN_NEW_ARRAY(&ctx->arena, EntryStep, program->steps.len + 1),
                    .scratch = tn_dim_const(ctx, 0),
+                   .io = &em->io,
                    .n_outdims = count_outdims(program->graph)};
+    find_placed(&entry);
+    return entry;
+}
+
+bool tn_emit_c(const Compile *compile, const EmitOptions *options, EmittedC *out) {
+    Ctx *ctx = compile->ctx;
+    EmitModule em = {
+        .compile = compile, .options = options, .n_entries = compile->programs.len};
+    em.entries = TN_NEW_ARRAY(&ctx->arena, Entry, em.n_entries + 1);
     Prelude prelude = tn_prelude_new(ctx);
     Kernels kernels = {.by_text = tn_map(&ctx->arena), .declarations = tn_str(&ctx->arena)};
     StrBuf prelude_text = tn_str(&ctx->arena), entry_text = tn_str(&ctx->arena);
-    find_placed(&entry);
-    if (!emit_kernels(&entry, &prelude, &kernels, steps)) {
-        return false;
+    for (size_t i = 0; i < em.n_entries; i++) {
+        em.entries[i] = make_entry(&em, i);
+        if (!emit_kernels(&em.entries[i], &prelude, &kernels)) {
+            return false;
+        }
     }
     if (options->standalone) {
         print_gcc_target(options->target, &prelude_text);
     }
     tn_prelude_text(&prelude, &prelude_text);
-    print_entry(&entry, &entry_text);
+    print_module(&em, &entry_text);
     *out = (EmittedC){.prelude = prelude_text.data,
                       .kernels = kernels.texts.data,
                       .n_kernels = kernels.texts.len,
@@ -454,16 +569,20 @@ bool tn_emit_c(Program *program, const EmitOptions *options, EmittedC *out) {
     return tn_diag_status(&ctx->diags) != TN_INTERNAL;
 }
 
-bool tn_emit_weights(Program *program, unsigned char *out) {
-    memset(out, 0, program->weight_bytes);
-    for (size_t i = 0; i < program->slots.len; i++) {
-        const Slot *slot = program->slots.data[i];
-        if (slot->kind != SLOT_WEIGHT || slot->blob == NULL || slot->blob->size == 0) {
+uint64_t tn_emit_weight_bytes(const Compile *compile) {
+    return compile->weights != NULL ? compile->weights->bytes : 0;
+}
+
+bool tn_emit_weights(const Compile *compile, unsigned char *out) {
+    uint64_t size = tn_emit_weight_bytes(compile);
+    memset(out, 0, size);
+    for (size_t i = 0; size > 0 && i < compile->weights->slots.len; i++) {
+        const Slot *slot = compile->weights->slots.data[i];
+        if (slot->blob->size == 0) {
             continue;
         }
-        if (slot->offset > program->weight_bytes ||
-            slot->blob->size > program->weight_bytes - slot->offset) {
-            return tn_diag(&program->ctx->diags, TN_INTERNAL, (Loc){0},
+        if (slot->offset > size || slot->blob->size > size - slot->offset) {
+            return tn_diag(&compile->ctx->diags, TN_INTERNAL, (Loc){0},
                            "a weight lies outside the weight region");
         }
         memcpy(out + slot->offset, slot->blob->data, slot->blob->size);

@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "codegen/entry.h"
 
@@ -33,13 +34,13 @@ static void put_define(StrBuf *out, const char *prefix, const char *what, size_t
 
 static bool all_static(const Graph *graph) {
     bool ok = true;
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_inputs(graph); i++) {
         ok = ok && tn_type_static_count(&graph->inputs.data[i]->type) >= 0;
     }
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
         ok = ok && tn_type_static_count(&graph->outputs.data[i].value->type) >= 0;
     }
-    return ok && graph->outputs.len > 0;
+    return ok && tn_graph_caller_outputs(graph) > 0;
 }
 
 static void put_tensor(StrBuf *out, const char *what, size_t i, const Type *type, bool cst) {
@@ -52,17 +53,17 @@ static void put_tensor(StrBuf *out, const char *what, size_t i, const Type *type
 }
 
 static void put_parameters(const Graph *graph, StrBuf *out) {
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_inputs(graph); i++) {
         tn_str_printf(out, ", const %s *in%zu", tn_dtype_c(graph->inputs.data[i]->type.dtype), i);
     }
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
         tn_str_printf(out, ", %s *out%zu", tn_dtype_c(graph->outputs.data[i].value->type.dtype), i);
     }
 }
 
 /* One call with typed pointers, for models without symbolic dimensions. */
 static void put_wrapper(const Graph *graph, const char *prefix, StrBuf *out) {
-    size_t n_in = graph->inputs.len, n_out = graph->outputs.len;
+    size_t n_in = tn_graph_caller_inputs(graph), n_out = tn_graph_caller_outputs(graph);
     tn_str_printf(out,
                   "\n/* Runs the session of this model on arrays of the sizes above. */\n"
                   "static inline tn_status %s_infer(tn_session *session",
@@ -83,13 +84,13 @@ static void put_wrapper(const Graph *graph, const char *prefix, StrBuf *out) {
 }
 
 static void put_sizes(const Graph *graph, const char *prefix, StrBuf *out) {
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_inputs(graph); i++) {
         tn_str_printf(out, "/* input %zu: ", i);
         put_plain(out, graph->inputs.data[i]->name);
         tn_str_puts(out, " */\n");
         put_define(out, prefix, "IN_COUNT", i, tn_type_static_count(&graph->inputs.data[i]->type));
     }
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
         tn_str_printf(out, "/* output %zu: ", i);
         put_plain(out, graph->outputs.data[i].name);
         tn_str_puts(out, " */\n");
@@ -98,9 +99,10 @@ static void put_sizes(const Graph *graph, const char *prefix, StrBuf *out) {
     }
 }
 
-bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out) {
+bool tn_emit_header(const Compile *compile, const EmitOptions *options, StrBuf *out) {
     const char *prefix = options->prefix;
-    const Graph *graph = program->graph;
+    const Module *module = compile->module;
+    const Graph *graph = module->entries.data[0];
     tn_str_printf(
         out,
         "/* A model compiled by Tenon: what a C program needs to use it with libtenon_rt.\n"
@@ -111,7 +113,7 @@ bool tn_emit_header(Program *program, const EmitOptions *options, StrBuf *out) {
         "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
         "extern const tn_model_desc %s_model;\n\n",
         prefix, prefix, prefix, prefix);
-    if (all_static(graph)) {
+    if (strcmp(tn_module_entry_of(module, 0), "infer") == 0 && all_static(graph)) {
         tn_str_puts(out, "/* Elements of each input and output. */\n");
         put_sizes(graph, prefix, out);
         put_wrapper(graph, prefix, out);

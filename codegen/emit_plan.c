@@ -135,7 +135,7 @@ static void check_constraints(Planner *p) {
 static void check_input_dims(Planner *p) {
     Ctx *ctx = p->entry->ctx;
     const Graph *graph = p->entry->program->graph;
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_inputs(graph); i++) {
         const Type *type = &graph->inputs.data[i]->type;
         for (int d = 0; d < type->rank; d++) {
             if (type->dims[d]->kind == DIM_CONST || type->dims[d]->kind == DIM_SYM) {
@@ -160,7 +160,7 @@ static void check_bound_inputs(Planner *p, StrBuf *tables) {
             continue;
         }
         tn_str_printf(tables, "static const unsigned char %s_bound%zu[] = {",
-                      entry->options->prefix, i);
+                      entry->id, i);
         for (size_t k = 0; k < blob->size; k++) {
             tn_str_printf(tables, "%s%u", k == 0 ? "" : ",",
                           ((const unsigned char *)blob->data)[k]);
@@ -170,7 +170,7 @@ static void check_bound_inputs(Planner *p, StrBuf *tables) {
                       "    for (int32_t i = 0; i < (int32_t)sizeof %s_bound%zu; i++) {\n"
                       "        differs |= inputs[%zu].data == 0 || "
                       "((const unsigned char *)inputs[%zu].data)[i] != %s_bound%zu[i];\n    }\n",
-                      entry->options->prefix, i, i, i, entry->options->prefix, i);
+                      entry->id, i, i, i, entry->id, i);
         add_check(p, &p->body, "differs",
                   tn_arena_printf(&entry->ctx->arena,
                                   "input '%s': must have the value the model was compiled with",
@@ -182,10 +182,13 @@ static void check_bound_inputs(Planner *p, StrBuf *tables) {
 
 static const char *symbol_source(const Entry *entry, const Symbol *symbol) {
     Arena *scratch = &entry->ctx->scratch;
-    if (symbol->kind == SYM_INPUT_DIM) {
-        return tn_arena_printf(scratch, "inputs[%d].dims[%d]", symbol->input, symbol->index);
-    }
     const Graph *graph = entry->program->graph;
+    int32_t input, axis;
+    if (symbol->kind == SYM_INPUT_DIM) {
+        return tn_graph_dim_place(graph, symbol->dim, &input, &axis)
+                   ? tn_arena_printf(scratch, "inputs[%d].dims[%d]", input, axis)
+                   : NULL;
+    }
     if (symbol->kind != SYM_INPUT_ELEM || (size_t)symbol->input >= graph->inputs.len) {
         return NULL;
     }
@@ -231,9 +234,9 @@ static void print_symbols(Planner *p, StrBuf *out) {
 
 /* ---- memory ---- */
 
-static const char place_function[] =
+const char tn_entry_place[] =
     "/* Offsets for slots by falling size: each the lowest that is free while it lives. */\n"
-    "static int64_t place(const int32_t (*lives)[2], int32_t n, const int64_t *bytes, "
+    "__attribute__((unused)) static int64_t place(const int32_t (*lives)[2], int32_t n, const int64_t *bytes, "
     "int64_t *offsets,\n"
     "                     int64_t *order)\n"
     "{\n"
@@ -272,7 +275,7 @@ static const char place_function[] =
 
 static void print_lives(const Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
-    tn_str_printf(out, "static const int32_t %s_lives[][2] = {", entry->options->prefix);
+    tn_str_printf(out, "static const int32_t %s_lives[][2] = {", entry->id);
     for (size_t i = 0; i < entry->placed.len; i++) {
         int32_t first = entry->placed.data[i]->first, last = entry->placed.data[i]->last;
         for (size_t k = 0; k < program->slots.len; k++) {
@@ -302,9 +305,10 @@ static void print_sizes(Planner *p) {
     const char *scratch = value_of(p, entry->scratch);
     tn_str_puts(&p->body, "    if (bad) {\n        return -1;\n    }\n");
     for (size_t i = 0; i < sizes.len; i++) {
-        tn_str_printf(&p->body, "    plan[WORD + %zu] = %s;\n", 1 + i, sizes.data[i]);
+        tn_str_printf(&p->body, "    plan[%s_WORD + %zu] = %s;\n", entry->id, 1 + i,
+                      sizes.data[i]);
     }
-    tn_str_printf(&p->body, "    plan[WORD] = %s;\n", scratch);
+    tn_str_printf(&p->body, "    plan[%s_WORD] = %s;\n", entry->id, scratch);
 }
 
 static void print_arena(Planner *p) {
@@ -314,23 +318,25 @@ static void print_arena(Planner *p) {
     if (n > 0) {
         tn_str_printf(
             &p->body,
-            "place(%s_lives, %zu, plan + WORD + 1, plan + WORD + %zu, plan + WORD + %zu);\n",
-            entry->options->prefix, n, 1 + n, 1 + 2 * n);
+            "place(%s_lives, %zu, plan + %s_WORD + 1, plan + %s_WORD + %zu, plan + %s_WORD + "
+            "%zu);\n",
+            entry->id, n, entry->id, entry->id, 1 + n, entry->id, 1 + 2 * n);
     } else {
         uint64_t bytes = entry->program->static_plan ? entry->program->arena_bytes : 0;
         tn_str_printf(&p->body, "%" PRIu64 ";\n", bytes);
     }
-    tn_str_puts(&p->body,
-                "    int64_t all;\n"
-                "    bad |= __builtin_mul_overflow(plan[WORD], (int64_t)n_threads, &all);\n"
-                "    bad |= __builtin_add_overflow(all, arena, &plan[0]);\n"
-                "    plan[WORD + AFTER] = arena;\n");
+    tn_str_printf(&p->body,
+                  "    int64_t all;\n"
+                  "    bad |= __builtin_mul_overflow(plan[%s_WORD], (int64_t)n_threads, &all);\n"
+                  "    bad |= __builtin_add_overflow(all, arena, &plan[0]);\n"
+                  "    plan[%s_WORD + %s_AFTER] = arena;\n",
+                  entry->id, entry->id, entry->id);
 }
 
 static void print_output_dims(Planner *p) {
     const Graph *graph = p->entry->program->graph;
     uint32_t word = 2;
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < tn_graph_caller_outputs(graph); i++) {
         const Type *type = &graph->outputs.data[i].value->type;
         for (int d = 0; d < type->rank; d++) {
             const char *value = value_of(p, type->dims[d]);
@@ -353,13 +359,15 @@ void tn_entry_print_plan(Entry *entry, StrBuf *out) {
     print_symbols(&p, &symbols);
     if (entry->placed.len > 0) {
         print_lives(entry, out);
-        tn_str_puts(out, place_function);
     }
     uint32_t word = tn_entry_scratch_word(entry);
-    tn_str_printf(out, "enum { WORD = %u, AFTER = %zu };\n", word, 1 + 3 * entry->placed.len);
-    tn_str_puts(
-        out, "static int32_t plan_run(const tn_tensor *inputs, int32_t n_threads, int64_t *plan)\n"
-             "{\n    int bad = 0, differs = 0;\n    (void)inputs, (void)differs;\n");
+    tn_str_printf(out, "enum { %s_WORD = %u, %s_AFTER = %zu };\n", entry->id, word, entry->id,
+                  1 + 3 * entry->placed.len);
+    tn_str_printf(
+        out,
+        "static int32_t %s_plan(const tn_tensor *inputs, int32_t n_threads, int64_t *plan)\n"
+        "{\n    int bad = 0, differs = 0;\n    (void)inputs, (void)differs;\n",
+        entry->id);
     tn_str_printf(out, "    plan[1] = %u;\n", entry->n_outdims);
     if (symbols.len > 0) {
         tn_str_write(out, symbols.data, symbols.len);

@@ -15,14 +15,20 @@ typedef struct EntryStep {
     size_t n_sizes;
 } EntryStep;
 
+/* Symbols of the describing table: a dim each, common to all entries. */
+typedef struct IoDims {
+    TN_VEC(const Dim *) dims;
+} IoDims;
+
 typedef struct Entry {
     Ctx *ctx;
     Program *program;
     const EmitOptions *options;
-    const EntryStep *steps;
+    const char *id;               /* what the names of this entry's statics start with: "e0" */
+    EntryStep *steps;
     const Dim *scratch;           /* bytes of a thread */
     TN_VEC(uint32_t) symbols;     /* words of the plan, in order of first use */
-    TN_VEC(const Dim *) io_dims;  /* symbols of the describing table: a dim each */
+    IoDims *io;
     TN_VEC(const char *) checks;
     TN_VEC(const Slot *) placed;  /* arena slots placed at run time; empty when static */
     uint32_t n_outdims;
@@ -42,6 +48,8 @@ void tn_entry_string(StrBuf *out, const char *text);
 
 /* ---- emit_plan.c ---- */
 
+/* What plan functions call, once a file. */
+extern const char tn_entry_place[];
 void tn_entry_print_plan(Entry *entry, StrBuf *out);
 
 /* ---- emit_abi.c ---- */

@@ -39,7 +39,7 @@ static bool out_of_memory(Compile *compile) {
 }
 
 static bool place_weights(Compile *compile, Jit *jit) {
-    size_t size = compile->program->weight_bytes;
+    size_t size = tn_emit_weight_bytes(compile);
     jit->weight_bytes = size > 0 ? size : 1;
     void *map =
         mmap(NULL, jit->weight_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -47,7 +47,7 @@ static bool place_weights(Compile *compile, Jit *jit) {
         return out_of_memory(compile);
     }
     jit->weights = map;
-    return tn_emit_weights(compile->program, jit->weights) &&
+    return tn_emit_weights(compile, jit->weights) &&
            mprotect(map, jit->weight_bytes, PROT_READ) == 0;
 }
 
@@ -78,7 +78,7 @@ static bool compile_and_load(Compile *compile, Jit *jit, const tn_model_desc **d
     EmitOptions options = {.prefix = "jit", .target = compile->options.target, .profile = true};
     EmittedC emitted;
     Objects objects;
-    if (!tn_passes_run(compile) || !tn_emit_c(compile->program, &options, &emitted) ||
+    if (!tn_passes_run_module(compile) || !tn_emit_c(compile, &options, &emitted) ||
         !place_weights(compile, jit) ||
         !tn_objects_compile(compile, &emitted, options.prefix, NULL, 0, &objects)) {
         return false;
@@ -97,7 +97,7 @@ bool tn_codegen_jit(Compile *compile, tn_model **out) {
     }
     jit->fd = -1;
     if (compile_and_load(compile, jit, &desc)) {
-        tn_status status = tn_model_adopt(desc, jit->weights, compile->program->weight_bytes,
+        tn_status status = tn_model_adopt(desc, jit->weights, tn_emit_weight_bytes(compile),
                                           jit_release, jit, out, error, sizeof error);
         if (status == TN_OK) {
             return true;

@@ -67,7 +67,8 @@ Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
     find_symbols(&fix, dims, n);
     for (size_t i = 0; i < graph->inputs.len; i++) {
         const Value *input = graph->inputs.data[i];
-        fix.map[input->id] = tn_graph_add_input(fix.to, input->name, fix_type(&fix, input->type));
+        fix.map[input->id] = tn_graph_add_source(
+            fix.to, input->name, fix_type(&fix, input->type), graph->sources.data[i]);
         fix.to->bound.data[i] = graph->bound.data[i];
     }
     for (const Node *node = graph->first; node != NULL; node = node->next) {
@@ -84,7 +85,7 @@ Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
         const GraphOutput *output = &graph->outputs.data[i];
-        tn_graph_add_output(fix.to, output->name, fix.map[output->value->id]);
+        tn_graph_add_update(fix.to, output->name, fix.map[output->value->id], output->state);
     }
     return fix.to;
 }

@@ -46,10 +46,9 @@ static bool check_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, const
                    (long long)dim->value, names.len > 0 ? names.data : "(none)");
 }
 
-static Graph *import_text(Ctx *ctx, StrView text, const char *file,
-                          const FrontendOptions *options) {
-    Graph *graph = tn_graph_parse_text(ctx, text, file);
-    size_t n = graph != NULL && options != NULL ? options->n_dims : 0;
+/* The graph with the dims that the user fixed; NULL after a diagnostic. */
+static Graph *fix_dims(Ctx *ctx, Graph *graph, const char *file, const FrontendOptions *options) {
+    size_t n = options != NULL ? options->n_dims : 0;
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
         ok = check_dim(ctx, graph, &options->dims[i], file) && ok;
@@ -60,8 +59,21 @@ static Graph *import_text(Ctx *ctx, StrView text, const char *file,
     return n > 0 ? tn_graph_fix_dims(graph, options->dims, n) : graph;
 }
 
-Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
-                          const FrontendOptions *options) {
+static Module *import_text(Ctx *ctx, StrView text, const char *file,
+                           const FrontendOptions *options) {
+    Module *module = tn_module_parse_text(ctx, text, file);
+    for (size_t i = 0; module != NULL && i < module->entries.len; i++) {
+        Graph *fixed = fix_dims(ctx, module->entries.data[i], file, options);
+        if (fixed == NULL) {
+            return NULL;
+        }
+        module->entries.data[i] = fixed;
+    }
+    return module;
+}
+
+Module *tn_frontend_import_module(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                                  const FrontendOptions *options) {
     StrView text = {bytes, size};
     if (size == 0) {
         tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.file = file}, "the file is empty");
@@ -70,5 +82,12 @@ Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *
     if (is_text(text)) {
         return import_text(ctx, text, file, options);
     }
-    return tn_onnx_import(ctx, bytes, size, file, options);
+    Graph *graph = tn_onnx_import(ctx, bytes, size, file, options);
+    return graph != NULL ? tn_module_of_graph(graph) : NULL;
+}
+
+Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                          const FrontendOptions *options) {
+    Module *module = tn_frontend_import_module(ctx, bytes, size, file, options);
+    return module != NULL && module->entries.len == 1 ? module->entries.data[0] : NULL;
 }

@@ -6,7 +6,7 @@
 #ifndef TN_FRONTEND_FRONTEND_H
 #define TN_FRONTEND_FRONTEND_H
 
-#include "ir/ir.h"
+#include "ir/module.h"
 
 /* Input values known at compile time, used only where a shape or an axis depends on them. */
 typedef struct Binding {
@@ -51,6 +51,10 @@ Graph *tn_onnx_import(Ctx *ctx, const void *bytes, size_t size, const char *file
 /* ONNX or .tn by content. */
 Graph *tn_frontend_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
                           const FrontendOptions *options);
+
+/* The same for models of any kind: an ONNX model or a graph as text is the entry "infer". */
+Module *tn_frontend_import_module(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                                  const FrontendOptions *options);
 
 /* Reads a file holding one TensorProto (input_0.pb of a test case). The data is borrowed
  * from `bytes` where its form allows, else in the context's arena; `*name` ("" when there is

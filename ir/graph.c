@@ -46,6 +46,34 @@ size_t tn_graph_caller_outputs(const Graph *graph) {
     return n;
 }
 
+bool tn_graph_dim_place(const Graph *graph, const Dim *dim, int32_t *input, int32_t *axis) {
+    for (size_t i = 0; i < graph->inputs.len; i++) {
+        const Type *type = &graph->inputs.data[i]->type;
+        for (int32_t d = 0; d < type->rank; d++) {
+            if (type->dims[d] == dim) {
+                *input = (int32_t)i;
+                *axis = d;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+Value *tn_graph_old_state(const Graph *graph, const Value *value) {
+    int32_t state = -1;
+    for (size_t i = graph->outputs.len; i-- > 0 && state < 0;) {
+        state = graph->outputs.data[i].value == value ? graph->outputs.data[i].state : -1;
+    }
+    for (size_t i = tn_graph_caller_inputs(graph); i < graph->inputs.len && state >= 0; i++) {
+        InputSource source = graph->sources.data[i];
+        if (source.kind == INPUT_STATE && source.index == state) {
+            return graph->inputs.data[i];
+        }
+    }
+    return NULL;
+}
+
 void tn_graph_add_output(Graph *graph, const char *name, Value *value) {
     tn_graph_add_update(graph, name, value, -1);
 }

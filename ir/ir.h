@@ -134,6 +134,11 @@ Value *tn_graph_add_source(Graph *graph, const char *name, Type type, InputSourc
 void tn_graph_add_output(Graph *graph, const char *name, Value *value);
 /* The new value of a state variable, after all of the caller's outputs. */
 void tn_graph_add_update(Graph *graph, const char *name, Value *value, int32_t state);
+/* The first place among the inputs' dims where the dimension stands alone; false: nowhere. */
+bool tn_graph_dim_place(const Graph *graph, const Dim *dim, int32_t *input, int32_t *axis);
+/* The input that is the old value of the state variable of which `value` is the new one, or
+ * NULL. */
+Value *tn_graph_old_state(const Graph *graph, const Value *value);
 /* How many inputs and outputs are the caller's. */
 size_t tn_graph_caller_inputs(const Graph *graph);
 size_t tn_graph_caller_outputs(const Graph *graph);
@@ -178,5 +183,9 @@ uint64_t tn_graph_hash(const Graph *graph);
  * reference that does not parse back (for dumps). */
 void tn_graph_print(const Graph *graph, bool elide, StrBuf *out);
 Graph *tn_graph_parse_text(Ctx *ctx, StrView text, const char *file);
+/* A graph, or a type, at the lexer's next token, which moves on behind it. */
+struct Lexer;
+Graph *tn_graph_parse_at(struct Lexer *lexer);
+bool tn_type_parse_at(struct Lexer *lexer, Type *out);
 
 #endif

@@ -30,7 +30,7 @@ typedef struct Module {
     const char *name;
     TN_VEC(StateVar) states;
     TN_VEC(HyperVar) hypers;
-    TN_VEC(Graph *) entries; /* graph->name is the entry's name */
+    TN_VEC(Graph *) entries; /* see tn_module_entry_of for their names */
 } Module;
 
 Module *tn_module_new(Ctx *ctx, const char *name);
@@ -39,6 +39,15 @@ Module *tn_module_of_graph(Graph *graph);
 /* The number of the new variable. */
 int32_t tn_module_add_state(Module *module, const char *name, tn_state_role role, Type type);
 int32_t tn_module_add_hyper(Module *module, const char *name, double value);
+/* Where a variable lies in the state region, and the region's size: variables one after the
+ * other, each at a multiple of 64 bytes. */
+uint64_t tn_module_state_offset(const Module *module, int32_t state);
+uint64_t tn_module_state_bytes(const Module *module);
+/* The name of entry `i`: its graph's name; but a module of one graph without variables is a
+ * model of its own name, whose entry is "infer". */
+const char *tn_module_entry_of(const Module *module, size_t i);
+/* One graph without variables: it prints as a graph alone. */
+bool tn_module_is_plain(const Module *module);
 /* NULL when there is none. */
 Graph *tn_module_entry(const Module *module, StrView name);
 Module *tn_module_clone(const Module *module);

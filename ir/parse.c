@@ -619,6 +619,20 @@ static bool parse_require(Parser *p) {
 
 /* ---- graph ---- */
 
+/* "state 3" or "hyper 0" behind an input's type or an output's name, or nothing. */
+static bool parse_source(Parser *p, InputSource *out) {
+    bool state = tn_lex_accept_word(&p->lexer, "state");
+    if (!state && !tn_lex_accept_word(&p->lexer, "hyper")) {
+        return true;
+    }
+    int64_t index;
+    if (!tn_lex_int_in(&p->lexer, 0, INT32_MAX, &index)) {
+        return false;
+    }
+    *out = (InputSource){state ? INPUT_STATE : INPUT_HYPER, (int32_t)index};
+    return true;
+}
+
 static bool input_item(Parser *p, void *unused) {
     Token token = p->lexer.token;
     StrView name;
@@ -634,7 +648,12 @@ static bool input_item(Parser *p, void *unused) {
     if (!ok) {
         return false;
     }
-    Value *value = tn_graph_add_input(p->graph, own != NULL ? own : own_name(p, name), type);
+    InputSource source = {INPUT_CALLER, 0};
+    if (!parse_source(p, &source)) {
+        return false;
+    }
+    Value *value =
+        tn_graph_add_source(p->graph, own != NULL ? own : own_name(p, name), type, source);
     if (tn_lex_accept(&p->lexer, "=")) {
         const Blob *blob = parse_blob(p, &type);
         if (blob == NULL) {
@@ -650,6 +669,7 @@ typedef struct OutputText {
     Token token;
     StrView value;
     const char *name;
+    InputSource target;
 } OutputText;
 
 typedef TN_VEC(OutputText) OutputVec;
@@ -664,6 +684,9 @@ static bool output_item(Parser *p, void *list) {
     if (output.name == NULL) {
         output.name = own_name(p, output.value);
     }
+    if (tn_lex_is_word(&p->lexer, "state") && !parse_source(p, &output.target)) {
+        return false;
+    }
     tn_vec_push(&p->ctx->arena, outputs, output);
     return true;
 }
@@ -675,7 +698,8 @@ static bool add_output(Parser *p, const OutputText *output) {
                             shown(output->value), output->value.data);
     }
     if (named->value != NULL) {
-        tn_graph_add_output(p->graph, output->name, named->value);
+        int32_t state = output->target.kind == INPUT_STATE ? output->target.index : -1;
+        tn_graph_add_update(p->graph, output->name, named->value, state);
     }
     return named->value != NULL;
 }
@@ -785,20 +809,36 @@ static bool parse_file(Parser *p) {
     }
     parse_body(p);
     bool ok = !p->failed && tn_lex_expect(&p->lexer, "}");
-    if (ok && p->lexer.token.kind != TOKEN_END) {
-        ok = tn_lex_expected(&p->lexer, "the end of the text");
-    }
     for (size_t i = 0; i < outputs.len; i++) {
         ok = add_output(p, &outputs.data[i]) && ok;
     }
     return ok;
 }
 
-Graph *tn_graph_parse_text(Ctx *ctx, StrView text, const char *file) {
-    Parser parser = {.ctx = ctx, .input = -1, .values = tn_map(&ctx->arena)};
+Graph *tn_graph_parse_at(Lexer *lexer) {
+    Ctx *ctx = lexer->ctx;
+    Parser parser = {.lexer = *lexer, .ctx = ctx, .input = -1, .values = tn_map(&ctx->arena)};
     size_t had = ctx->diags.items.len + ctx->diags.dropped;
     parser.graph = tn_graph_new(ctx, "");
-    tn_lex_init(&parser.lexer, ctx, text, file);
     bool ok = parse_file(&parser);
+    *lexer = parser.lexer;
     return ok && ctx->diags.items.len + ctx->diags.dropped == had ? parser.graph : NULL;
+}
+
+bool tn_type_parse_at(Lexer *lexer, Type *out) {
+    Parser parser = {.lexer = *lexer, .ctx = lexer->ctx, .input = -1};
+    bool ok = parse_type(&parser, out);
+    *lexer = parser.lexer;
+    return ok;
+}
+
+Graph *tn_graph_parse_text(Ctx *ctx, StrView text, const char *file) {
+    Lexer lexer;
+    tn_lex_init(&lexer, ctx, text, file);
+    Graph *graph = tn_graph_parse_at(&lexer);
+    if (graph != NULL && lexer.token.kind != TOKEN_END) {
+        tn_lex_expected(&lexer, "the end of the text");
+        return NULL;
+    }
+    return graph;
 }

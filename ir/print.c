@@ -142,21 +142,6 @@ static void find_all_symbols(SymbolSet *set) {
     }
 }
 
-/* The first place among the inputs' dims where the symbol stands alone. */
-static bool own_place(const Graph *graph, const Dim *sym, int32_t *input, int32_t *index) {
-    for (size_t i = 0; i < graph->inputs.len; i++) {
-        const Type *type = &graph->inputs.data[i]->type;
-        for (int32_t d = 0; d < type->rank; d++) {
-            if (type->dims[d] == sym) {
-                *input = (int32_t)i;
-                *index = d;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static int64_t default_hint(const Dim *sym) {
     return sym->lo > 1 ? sym->lo : sym->hi < 1 ? sym->hi : 1;
 }
@@ -165,7 +150,7 @@ static bool is_default_symbol(const Graph *graph, const Symbol *symbol) {
     int32_t input = -1;
     int32_t index = -1;
     return symbol->kind == SYM_INPUT_DIM && symbol->dim->lo == 0 && symbol->dim->hi == INT64_MAX &&
-           symbol->hint == 1 && own_place(graph, symbol->dim, &input, &index) &&
+           symbol->hint == 1 && tn_graph_dim_place(graph, symbol->dim, &input, &index) &&
            symbol->input == input && symbol->index == index;
 }
 
@@ -407,6 +392,11 @@ static void print_input(Printer *p, size_t i) {
     }
     put(p, ": ");
     tn_type_print(p->ctx, &input->type, p->out);
+    InputSource source = p->graph->sources.data[i];
+    if (source.kind != INPUT_CALLER) {
+        tn_str_printf(p->out, " %s %" PRId32, source.kind == INPUT_STATE ? "state" : "hyper",
+                      source.index);
+    }
     if (i < p->graph->bound.len && p->graph->bound.data[i] != NULL) {
         put(p, " = ");
         print_blob(p, input->type.dtype, p->graph->bound.data[i]);
@@ -427,6 +417,9 @@ static void print_header(Printer *p) {
         put_value(p, graph->outputs.data[i].value);
         put(p, " ");
         put_quoted(p, graph->outputs.data[i].name);
+        if (graph->outputs.data[i].state >= 0) {
+            tn_str_printf(p->out, " state %" PRId32, graph->outputs.data[i].state);
+        }
     }
     put(p, ") {\n");
 }

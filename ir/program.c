@@ -31,14 +31,14 @@ Slot *tn_program_slot(Program *program, SlotKind kind, int32_t index, const Valu
 static const char *slot_kind_text(SlotKind kind) {
     static const char *const text[] = {
         [SLOT_INPUT] = "input", [SLOT_OUTPUT] = "output", [SLOT_WEIGHT] = "weight",
-        [SLOT_STATE] = "state", [SLOT_ARENA] = "arena",
+        [SLOT_STATE] = "state", [SLOT_HYPER] = "hyper",   [SLOT_ARENA] = "arena",
     };
     return text[kind];
 }
 
 static void print_slot(const Program *program, const Slot *slot, StrBuf *out) {
     tn_str_printf(out, "slot %u %s", slot->id, slot_kind_text(slot->kind));
-    if (slot->kind == SLOT_INPUT || slot->kind == SLOT_OUTPUT) {
+    if (slot->kind != SLOT_WEIGHT && slot->kind != SLOT_ARENA) {
         tn_str_printf(out, " %d", slot->index);
     }
     tn_str_puts(out, " : ");

@@ -7,12 +7,14 @@
 #define TN_IR_PROGRAM_H
 
 #include "ir/loop.h"
+#include "ir/module.h"
 
 typedef enum SlotKind {
     SLOT_INPUT,  /* caller's input `index` */
     SLOT_OUTPUT, /* caller's output `index` */
     SLOT_WEIGHT, /* read-only region at byte `offset` */
-    SLOT_STATE,  /* state region at byte `offset` */
+    SLOT_STATE,  /* variable `index` of the module: state region at byte `offset` */
+    SLOT_HYPER,  /* hyper-parameter `index` */
     SLOT_ARENA   /* planned scratch */
 } SlotKind;
 
@@ -40,6 +42,7 @@ typedef struct Step {
 typedef struct Program {
     Ctx *ctx;
     Graph *graph;         /* inputs, outputs, symbols, constraints */
+    const Module *module; /* whose entry the graph is; NULL for a graph alone */
     const char *name;
     TN_VEC(Slot *) slots;
     TN_VEC(Step) steps;
@@ -47,7 +50,6 @@ typedef struct Program {
     const Dim *scratch;   /* largest step.scratch: per thread */
     uint64_t arena_bytes; /* static plan, without scratch */
     uint64_t peak_bytes;  /* static plan: largest sum of live slots */
-    uint64_t weight_bytes;
 } Program;
 
 Program *tn_program_new(Ctx *ctx, Graph *graph);

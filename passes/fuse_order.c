@@ -1,4 +1,6 @@
 /* fuse_order.c: put groups in execution order and the graph's nodes in the order of groups. */
+#include <stdlib.h>
+
 #include "passes/fuse.h"
 
 void tn_fuse_number(Fuse *fuse) {
@@ -70,12 +72,11 @@ static void place_formulas(Order *order, Node *node) {
     }
 }
 
-static void finish_group(Order *order, Group *group) {
+static void place_group(Order *order, Group *group) {
     for (size_t i = 0; i < group->nodes.len; i++) {
         place_formulas(order, group->nodes.data[i]);
         place(order, group->nodes.data[i]);
     }
-    tn_vec_push(order->fuse->arena, &order->sequence, group);
 }
 
 /* Last, as links between groups go by the old numbers until then. */
@@ -124,10 +125,131 @@ static bool visit(Order *order, Group *root) {
         fuse->stack.len--;
         if (order->group_state[top->id] == 1) {
             order->group_state[top->id] = 2;
-            finish_group(order, top);
+            tn_vec_push(fuse->arena, &order->sequence, top);
         }
     }
     return true;
+}
+
+/* ---- state variables ---- */
+
+/* Edges between the groups of a sequence, by their places in it. */
+typedef struct Edge {
+    uint32_t from, to;
+    bool soft; /* wished for: the reader of an old value before the writer of the new one */
+} Edge;
+
+typedef struct Waits {
+    Order *order;
+    uint32_t *at; /* place in the sequence, by group */
+    TN_VEC(Edge) edges;
+    uint32_t *hard, *soft; /* edges into each group that are not met yet */
+} Waits;
+
+static void add_edge(Waits *waits, const Group *from, const Group *to, bool soft) {
+    if (from != NULL && from != to) {
+        Edge edge = {waits->at[from->id], waits->at[to->id], soft};
+        tn_vec_push(waits->order->fuse->arena, &waits->edges, edge);
+        (soft ? waits->soft : waits->hard)[edge.to]++;
+    }
+}
+
+static void add_old_readers(Waits *waits, const Value *old, const Group *writer) {
+    Fuse *fuse = waits->order->fuse;
+    for (const Use *use = old->uses; use != NULL; use = use->next) {
+        if (tn_node_is_transparent(use->user)) {
+            add_old_readers(waits, use->user->out[0], writer);
+        } else if (use->user->group >= 0) {
+            add_edge(waits, fuse->groups.data[use->user->group], writer, true);
+        }
+    }
+}
+
+static void add_edges_of(Waits *waits, Group *group) {
+    Fuse *fuse = waits->order->fuse;
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        const Node *node = group->nodes.data[i];
+        for (uint32_t slot = 0; slot < node->n_in; slot++) {
+            add_edge(waits, value_group(fuse, node->in[slot]), group, false);
+        }
+        for (uint32_t k = 0; k < node->n_out; k++) {
+            const Value *old = node->out[k]->is_output
+                                   ? tn_graph_old_state(fuse->graph, node->out[k])
+                                   : NULL;
+            if (old != NULL) {
+                add_old_readers(waits, old, group);
+            }
+        }
+    }
+}
+
+static int by_source(const void *a, const void *b) {
+    const Edge *x = a, *y = b;
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+/* What leaves the group at place `from` is met; edges are sorted by their source. */
+static void meet_edges(Waits *waits, uint32_t from) {
+    size_t low = 0, high = waits->edges.len;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (waits->edges.data[middle].from < from) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < waits->edges.len && waits->edges.data[low].from == from; low++) {
+        const Edge *edge = &waits->edges.data[low];
+        (edge->soft ? waits->soft : waits->hard)[edge->to]--;
+    }
+}
+
+/* The first group that waits for nothing; if there is none, the first whose wishes alone are
+ * not met: lowering keeps its new values apart. */
+static uint32_t next_ready(const Waits *waits, const bool *done, size_t n) {
+    uint32_t second = UINT32_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!done[i] && waits->hard[i] == 0) {
+            if (waits->soft[i] == 0) {
+                return i;
+            }
+            second = second == UINT32_MAX ? i : second;
+        }
+    }
+    return second;
+}
+
+/* New values of state variables replace the old ones in place, so their writers are put
+ * behind all readers of the old ones as far as data flow allows. */
+static void settle_updates(Order *order) {
+    Fuse *fuse = order->fuse;
+    size_t n = order->sequence.len;
+    if (tn_graph_caller_outputs(fuse->graph) == fuse->graph->outputs.len) {
+        return;
+    }
+    Waits waits = {.order = order,
+                   .at = TN_NEW_ARRAY(fuse->arena, uint32_t, fuse->groups.len + 1),
+                   .hard = TN_NEW_ARRAY(fuse->arena, uint32_t, n + 1),
+                   .soft = TN_NEW_ARRAY(fuse->arena, uint32_t, n + 1)};
+    Group **before = TN_NEW_ARRAY(fuse->arena, Group *, n + 1);
+    bool *done = TN_NEW_ARRAY(fuse->arena, bool, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        before[i] = order->sequence.data[i];
+        waits.at[before[i]->id] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < n; i++) {
+        add_edges_of(&waits, before[i]);
+    }
+    if (waits.edges.len > 0) {
+        qsort(waits.edges.data, waits.edges.len, sizeof *waits.edges.data, by_source);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t next = next_ready(&waits, done, n);
+        done[next] = true;
+        order->sequence.data[i] = before[next];
+        meet_edges(&waits, next);
+    }
 }
 
 bool tn_fuse_order(Fuse *fuse) {
@@ -145,6 +267,10 @@ bool tn_fuse_order(Fuse *fuse) {
             !visit(&order, fuse->groups.data[i])) {
             return false;
         }
+    }
+    settle_updates(&order);
+    for (size_t i = 0; i < order.sequence.len; i++) {
+        place_group(&order, order.sequence.data[i]);
     }
     for (size_t i = 0; i < n; i++) {
         place(&order, all[i]);

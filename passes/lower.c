@@ -48,19 +48,54 @@ static bool read_outside(const Value *value, int32_t group) {
     return false;
 }
 
+static Slot *add_slot(Lowering *lowering, SlotKind kind, size_t index, const Value *value) {
+    return tn_program_slot(lowering->program, kind, (int32_t)index, value,
+                           slot_bytes(lowering->lower.ctx, &value->type));
+}
+
+static Slot *add_state(Lowering *lowering, int32_t state, const Value *value) {
+    const Module *module = lowering->program->module;
+    Slot *slot = add_slot(lowering, SLOT_STATE, (size_t)state, value);
+    slot->offset = module != NULL ? tn_module_state_offset(module, state) : 0;
+    return slot;
+}
+
+static void make_input_slot(Lowering *lowering, size_t i) {
+    const Graph *graph = lowering->compile->graph;
+    const Value *value = graph->inputs.data[i];
+    InputSource source = graph->sources.data[i];
+    lowering->slots[value->id] =
+        source.kind == INPUT_STATE   ? add_state(lowering, source.index, value)
+        : source.kind == INPUT_HYPER ? add_slot(lowering, SLOT_HYPER, (size_t)source.index, value)
+                                     : add_slot(lowering, SLOT_INPUT, i, value);
+}
+
+/* The new value of a state variable shares the old one's memory if it can. */
+static void make_update_slot(Lowering *lowering, const GraphOutput *output) {
+    const Graph *graph = lowering->compile->graph;
+    const Value *old = tn_graph_old_state(graph, output->value);
+    Slot *slot = old != NULL ? lowering->slots[old->id]
+                             : add_state(lowering, output->state, output->value);
+    lowering->slots[output->value->id] = slot;
+    if (!tn_lower_in_place(graph, output->value)) {
+        tn_lower_put_apart(lowering, output->value, slot);
+    }
+}
+
 static void make_slots(Lowering *lowering) {
     Graph *graph = lowering->compile->graph;
     Program *program = lowering->program;
     Ctx *ctx = lowering->lower.ctx;
     for (size_t i = 0; i < graph->inputs.len; i++) {
-        Value *value = graph->inputs.data[i];
-        lowering->slots[value->id] =
-            tn_program_slot(program, SLOT_INPUT, (int32_t)i, value, slot_bytes(ctx, &value->type));
+        make_input_slot(lowering, i);
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
-        Value *value = graph->outputs.data[i].value;
-        lowering->slots[value->id] =
-            tn_program_slot(program, SLOT_OUTPUT, (int32_t)i, value, slot_bytes(ctx, &value->type));
+        const GraphOutput *output = &graph->outputs.data[i];
+        if (output->state >= 0) {
+            make_update_slot(lowering, output);
+        } else {
+            lowering->slots[output->value->id] = add_slot(lowering, SLOT_OUTPUT, i, output->value);
+        }
     }
     for (Node *node = graph->first; node != NULL; node = node->next) {
         for (uint32_t i = 0; i < node->n_out && node->group >= 0; i++) {
@@ -146,9 +181,8 @@ static void finish_step(Lowering *lowering) {
     tn_vec_push(&ctx->arena, &lowering->program->steps, step);
 }
 
-static bool lower_one(Lowering *lowering, const Group *group) {
+static bool build_kernel(Lowering *lowering, const Group *group) {
     Ctx *ctx = lowering->lower.ctx;
-    ArenaMark mark = tn_arena_mark(&ctx->scratch);
     lowering->group = group;
     lowering->kernel = lowering->lower.kernel = tn_kernel_new(ctx, kernel_name(ctx, group));
     lowering->bufs = tn_map(&ctx->scratch);
@@ -161,13 +195,36 @@ static bool lower_one(Lowering *lowering, const Group *group) {
     for (size_t i = 0; i < group->nodes.len; i++) {
         lowering->pos[group->nodes.data[i]->out[0]->id] = NULL;
     }
-    bool ok = tn_lower_group(lowering);
+    return tn_lower_group(lowering);
+}
+
+static bool lower_one(Lowering *lowering, const Group *group) {
+    Ctx *ctx = lowering->lower.ctx;
+    ArenaMark mark = tn_arena_mark(&ctx->scratch);
+    bool ok = build_kernel(lowering, group);
+    while (ok && tn_lower_keep_apart(lowering)) {
+        ok = build_kernel(lowering, group);
+    }
     if (ok) {
         params_first(lowering->kernel);
         finish_step(lowering);
     }
     tn_arena_reset(&ctx->scratch, mark);
     return ok;
+}
+
+/* Copies of what could not be written in place: after all readers of the old values. */
+static void copy_apart(Lowering *lowering) {
+    for (size_t i = 0; i < lowering->apart.len; i++) {
+        const Apart *apart = &lowering->apart.data[i];
+        lowering->kernel = tn_lower_copy_kernel(lowering->lower.ctx, apart->value);
+        lowering->args.data = NULL;
+        lowering->args.len = lowering->args.cap = 0;
+        tn_vec_push(&lowering->lower.ctx->scratch, &lowering->args,
+                    lowering->slots[apart->value->id]);
+        tn_vec_push(&lowering->lower.ctx->scratch, &lowering->args, apart->state);
+        finish_step(lowering);
+    }
 }
 
 bool tn_pass_lower(Compile *compile) {
@@ -182,6 +239,7 @@ bool tn_pass_lower(Compile *compile) {
     lowering->slots = TN_NEW_ARRAY(&ctx->scratch, Slot *, n_values);
     lowering->pos = TN_NEW_ARRAY(&ctx->scratch, const Dim *const *, n_values);
     lowering->inner = TN_NEW_ARRAY(&ctx->scratch, bool, n_values);
+    lowering->program->module = compile->module;
     compile->program = lowering->program;
     make_slots(lowering);
     GroupVec groups = tn_groups_collect(ctx, compile->graph, &ctx->scratch);
@@ -190,5 +248,6 @@ bool tn_pass_lower(Compile *compile) {
             return false;
         }
     }
+    copy_apart(lowering);
     return true;
 }

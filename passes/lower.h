@@ -17,6 +17,12 @@ typedef struct Known {
     Expr *expr;
 } Known;
 
+/* A new value of a state variable that is copied into it at the end. */
+typedef struct Apart {
+    const Value *value;
+    Slot *state;
+} Apart;
+
 typedef struct Lowering {
     Lower lower; /* first: callbacks get &lowering->lower */
     Compile *compile;
@@ -25,7 +31,8 @@ typedef struct Lowering {
     /* the kernel being built */
     const Group *group;
     Kernel *kernel;
-    Map bufs;            /* value id -> Buf */
+    TN_VEC(Apart) apart;
+    Map bufs;            /* slot id -> Buf */
     TN_VEC(Slot *) args;
     TN_VEC(Known) known;
     Stmt **block;        /* where statements go */
@@ -53,6 +60,18 @@ Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *
 void tn_lower_know(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr);
 /* The formula of a member, whatever is known. */
 Expr *tn_lower_formula(Lowering *lowering, const Value *value, const Dim *const *index);
+
+/* ---- lower_state.c ---- */
+/* Whether every kernel that reads the old value of the variable, of which `value` is the new
+ * one, comes no later than the one that writes it. */
+bool tn_lower_in_place(const Graph *graph, const Value *value);
+/* After a kernel is built: puts apart what it may not write in place; true when there was any:
+ * the kernel must be built anew. */
+bool tn_lower_keep_apart(Lowering *lowering);
+/* Gives `value` memory of its own, to be copied to `state` at the end. */
+void tn_lower_put_apart(Lowering *lowering, const Value *value, Slot *state);
+/* A kernel that copies its first parameter to its second. */
+Kernel *tn_lower_copy_kernel(Ctx *ctx, const Value *value);
 
 /* ---- lower_nest.c ---- */
 bool tn_lower_group(Lowering *lowering);

@@ -47,21 +47,20 @@ Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *
 }
 
 Buf *tn_lower_buf(Lowering *lowering, const Value *value) {
-    bool added;
-    void **entry = tn_map_put_int(&lowering->bufs, value->id, &added);
-    if (!added) {
-        return *entry;
+    Slot *slot = tn_lower_slot(lowering, value);
+    Buf *known = tn_map_get_int(&lowering->bufs, slot->id);
+    if (known != NULL) {
+        return known;
     }
     Ctx *ctx = lowering->lower.ctx;
     const Dim *dims[TN_MAX_RANK + 4];
     int rank = tn_type_phys_dims(ctx, &value->type, dims);
     Buf *buf = tn_kernel_buf(lowering->kernel, BUF_PARAM, value->type.dtype, rank, dims);
-    Slot *slot = tn_lower_slot(lowering, value);
     buf->value = value;
-    bool ours = slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT;
+    bool ours = slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT || slot->kind == SLOT_STATE;
     buf->align = ours ? 64 : (uint32_t)tn_dtype_bytes(value->type.dtype);
     tn_vec_push(&ctx->scratch, &lowering->args, slot);
-    *tn_map_put_int(&lowering->bufs, value->id, NULL) = buf;
+    *tn_map_put_int(&lowering->bufs, slot->id, NULL) = buf;
     return buf;
 }
 

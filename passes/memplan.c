@@ -62,25 +62,32 @@ static uint64_t blob_key(const Blob *blob) {
     return hash;
 }
 
-static void place_weights(Program *program) {
-    Arena *scratch = &program->ctx->scratch;
-    Map by_hash = tn_map(scratch);
-    uint64_t at = 0;
+static Weights *weights_of(Compile *compile) {
+    if (compile->weights == NULL) {
+        compile->weights = TN_NEW(&compile->ctx->arena, Weights);
+        compile->weights->by_hash = tn_map(&compile->ctx->arena);
+    }
+    return compile->weights;
+}
+
+static void place_weights(Compile *compile) {
+    Program *program = compile->program;
+    Weights *weights = weights_of(compile);
     for (size_t i = 0; i < program->slots.len; i++) {
         Slot *slot = program->slots.data[i];
         if (slot->kind != SLOT_WEIGHT) {
             continue;
         }
-        void **seen = tn_map_put_int(&by_hash, blob_key(slot->blob), NULL);
+        void **seen = tn_map_put_int(&weights->by_hash, blob_key(slot->blob), NULL);
         if (*seen != NULL && same_blob(*seen, slot)) {
             slot->offset = ((Slot *)*seen)->offset;
             continue;
         }
         *seen = slot;
-        slot->offset = at;
-        at = round_up(at + slot->blob->size, WEIGHT_ALIGN);
+        slot->offset = weights->bytes;
+        weights->bytes = round_up(weights->bytes + slot->blob->size, WEIGHT_ALIGN);
+        tn_vec_push(&compile->ctx->arena, &weights->slots, slot);
     }
-    program->weight_bytes = at;
 }
 
 /* ---- arena ---- */
@@ -250,7 +257,7 @@ static void place_barriers(Program *program) {
 bool tn_pass_memplan(Compile *compile) {
     Program *program = compile->program;
     find_lives(program);
-    place_weights(program);
+    place_weights(compile);
     SlotVec slots = arena_slots(program, &program->static_plan);
     if (program->static_plan) {
         place_static(program, &slots);

@@ -143,6 +143,25 @@ static bool check_name(Compile *compile, const char *option, const char *name, b
                    option, name, all ? "all, " : "", known.data);
 }
 
+bool tn_passes_run_module(Compile *compile) {
+    const Module *module = compile->module;
+    for (size_t i = 0; i < module->entries.len; i++) {
+        compile->graph = module->entries.data[i];
+        compile->program = NULL;
+        if (module->entries.len > 1 && compile->dump != NULL &&
+            (compile->options.dump_after != NULL || compile->options.time_passes)) {
+            tn_str_printf(compile->dump, "# entry %s\n", tn_module_entry_of(module, i));
+        }
+        if (!tn_passes_run(compile)) {
+            return false;
+        }
+        if (compile->program != NULL) {
+            tn_vec_push(&compile->ctx->arena, &compile->programs, compile->program);
+        }
+    }
+    return true;
+}
+
 bool tn_passes_run(Compile *compile) {
     const Options *options = &compile->options;
     if (!check_name(compile, "--dump-after", options->dump_after, true) ||

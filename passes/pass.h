@@ -6,6 +6,7 @@
 #ifndef TN_PASSES_PASS_H
 #define TN_PASSES_PASS_H
 
+#include "base/map.h"
 #include "ir/program.h"
 #include "ir/target.h"
 
@@ -19,11 +20,21 @@ typedef struct Options {
     bool verify_each;
 } Options;
 
+/* The weight region: constants of all entries, equal ones once. */
+typedef struct Weights {
+    Map by_hash;             /* key of the bytes -> Slot */
+    TN_VEC(const Slot *) slots; /* those with bytes to place */
+    uint64_t bytes;
+} Weights;
+
 typedef struct Compile {
     Ctx *ctx;
     Options options;
-    Graph *graph;
-    Program *program; /* NULL before lowering */
+    Module *module;   /* all entries; NULL when a graph is compiled alone, in tests */
+    Graph *graph;     /* the entry passes work on */
+    Program *program; /* of that entry; NULL before lowering */
+    TN_VEC(Program *) programs; /* of the entries done, in order */
+    Weights *weights; /* what the entries' programs share; NULL before the first */
     StrBuf *dump;     /* where dumps and times go; may be NULL */
 } Compile;
 
@@ -47,8 +58,10 @@ typedef struct Pass {
 
 const Pass *tn_pass_at(uint32_t index); /* NULL past the end */
 const Pass *tn_pass_by_name(StrView name);
-/* Runs the whole table in order, with dumps, times and verification as asked. */
+/* Runs the whole table in order on compile->graph, with dumps, times and verification as asked. */
 bool tn_passes_run(Compile *compile);
+/* The same for every entry of the module. */
+bool tn_passes_run_module(Compile *compile);
 /* Runs one pass, checking what it leaves if asked to; no dump, no time. */
 bool tn_pass_run(Compile *compile, const Pass *pass);
 

@@ -63,6 +63,36 @@ TN_API tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model
 TN_API tn_status tn_evaluate(tn_compiler *compiler, tn_graph *graph, const tn_tensor *inputs,
                              int32_t n_inputs, tn_tensor *outputs, int32_t n_outputs);
 
+/* ---- Modules: models that train -------------------------------------- */
+
+/* Entries over common state and hyper-parameters; owned by its compiler. Inference alone is a
+ * module of the one entry "infer"; a training model has init, step, eval, grad, apply too. */
+typedef struct tn_module tn_module;
+
+/* Reads an ONNX file, a graph as text or a `.tn` model. tn_graph_load is the same for models
+ * of one entry. */
+TN_API tn_status tn_module_load(tn_compiler *compiler, const char *path, tn_module **out);
+TN_API tn_status tn_module_parse(tn_compiler *compiler, const void *bytes, size_t size,
+                                 const char *name, tn_module **out);
+TN_API tn_status tn_module_compile_file(tn_compiler *compiler, tn_module *module, tn_emit kind,
+                                        const char *path);
+TN_API tn_status tn_module_compile_jit(tn_compiler *compiler, tn_module *module, tn_model **out);
+TN_API int32_t tn_module_entry_count(const tn_module *module);
+TN_API const char *tn_module_entry_name(const tn_module *module, int32_t index);
+/* The entry's graph, for the introspection below: its own inputs and outputs, without state.
+ * NULL when there is none of that name. */
+TN_API tn_graph *tn_module_entry_graph(const tn_module *module, const char *entry);
+TN_API size_t tn_module_state_size(const tn_module *module);
+TN_API int32_t tn_module_state_count(const tn_module *module);
+/* Name, role and place (data NULL) of a state variable; *offset in the region. */
+TN_API const char *tn_module_state_var(const tn_module *module, int32_t index, tn_tensor *type,
+                                       tn_state_role *role, uint64_t *offset);
+/* As tn_evaluate for one entry over a state region and hyper-parameters (NULL: the defaults). The
+ * new values of state variables are written to the region after all else. */
+TN_API tn_status tn_module_evaluate(tn_compiler *compiler, tn_module *module, const char *entry,
+                                    const tn_tensor *inputs, int32_t n_inputs, void *state,
+                                    const double *hyper, tn_tensor *outputs, int32_t n_outputs);
+
 /* Introspection before compilation. Symbolic dims are -1; `name` of a dim through
  * tn_graph_dim_name (NULL when it is a number or has no name of its own). */
 TN_API int32_t tn_graph_input_count(const tn_graph *graph);
