@@ -20,6 +20,8 @@ static Type fix_type(const Fix *fix, Type type) {
     return type;
 }
 
+static Graph *fix_graph(const Fix *outer, const Graph *graph);
+
 static bool fix_node(const Fix *fix, const Node *node) {
     Arena *arena = &fix->ctx->arena;
     Value **in = TN_NEW_ARRAY(arena, Value *, node->n_in + 1u);
@@ -38,8 +40,12 @@ static bool fix_node(const Fix *fix, const Node *node) {
         }
         attrs[i].dims = dims;
     }
-    Node *copy =
-        tn_node_new(fix->to, node->op, in, node->n_in, attrs, node->n_attrs, node->loc, NULL);
+    NodeBody body = {node->body != NULL ? fix_graph(fix, node->body) : NULL, node->n_out};
+    if (node->body != NULL && body.graph == NULL) {
+        return false;
+    }
+    Node *copy = tn_node_with_body(fix->to, node->op, in, node->n_in, attrs, node->n_attrs, body,
+                                   node->loc, NULL);
     for (uint32_t i = 0; copy != NULL && i < node->n_out; i++) {
         copy->blob = node->blob;
         copy->out[i]->name = node->out[i]->name;
@@ -61,10 +67,11 @@ static void find_symbols(Fix *fix, const DimBinding *dims, size_t n) {
     }
 }
 
-Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
-    Fix fix = {.ctx = graph->ctx, .to = tn_graph_new(graph->ctx, graph->name)};
+/* A copy of the graph with the symbols of `outer` replaced. */
+static Graph *fix_graph(const Fix *outer, const Graph *graph) {
+    Fix fix = *outer;
+    fix.to = tn_graph_new(graph->ctx, graph->name);
     fix.map = TN_NEW_ARRAY(&graph->ctx->arena, Value *, graph->n_values + 1u);
-    find_symbols(&fix, dims, n);
     for (size_t i = 0; i < graph->inputs.len; i++) {
         const Value *input = graph->inputs.data[i];
         fix.map[input->id] = tn_graph_add_source(
@@ -88,4 +95,10 @@ Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
         tn_graph_add_update(fix.to, output->name, fix.map[output->value->id], output->state);
     }
     return fix.to;
+}
+
+Graph *tn_graph_fix_dims(const Graph *graph, const DimBinding *dims, size_t n) {
+    Fix fix = {.ctx = graph->ctx};
+    find_symbols(&fix, dims, n);
+    return fix_graph(&fix, graph);
 }

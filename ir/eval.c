@@ -406,12 +406,8 @@ static bool prepare_outputs(const Run *run, Arena *arena, RefTensor *outputs) {
     return true;
 }
 
-bool tn_eval_graph(Graph *graph, const RefTensor *inputs, Arena *arena, RefTensor *outputs,
-                   EvalSeeFn *see, void *arg) {
-    int64_t *symbols;
-    if (!tn_eval_symbols(graph, inputs, arena, &symbols)) {
-        return false;
-    }
+static bool run_graph(Graph *graph, const RefTensor *inputs, const int64_t *symbols, Arena *arena,
+                      RefTensor *outputs, EvalSeeFn *see, void *arg) {
     Arena *scratch = &graph->ctx->scratch;
     uint32_t n = graph->n_values + 1;
     uint32_t widest = most_operands(graph);
@@ -436,4 +432,16 @@ bool tn_eval_graph(Graph *graph, const RefTensor *inputs, Arena *arena, RefTenso
     bool ok = run_nodes(&run) && copy_outputs(&run, outputs);
     release_all(&run);
     return ok;
+}
+
+bool tn_eval_body(Graph *body, const RefTensor *inputs, const int64_t *symbols, Arena *arena,
+                  RefTensor *outputs) {
+    return run_graph(body, inputs, symbols, arena, outputs, NULL, NULL);
+}
+
+bool tn_eval_graph(Graph *graph, const RefTensor *inputs, Arena *arena, RefTensor *outputs,
+                   EvalSeeFn *see, void *arg) {
+    int64_t *symbols;
+    return tn_eval_symbols(graph, inputs, arena, &symbols) &&
+           run_graph(graph, inputs, symbols, arena, outputs, see, arg);
 }

@@ -256,13 +256,14 @@ static bool set_attrs(Graph *graph, Node *node, const Attr *attrs, uint32_t n_at
 }
 
 /* A node that is not yet part of the graph. */
-static Node *node_alloc(Graph *graph, Op op, uint32_t n_in, Loc loc) {
+static Node *node_alloc(Graph *graph, Op op, uint32_t n_in, NodeBody body, Loc loc) {
     Arena *arena = &graph->ctx->arena;
     Node *node = TN_NEW(arena, Node);
     *node = (Node){.id = graph->n_nodes++,
                    .op = op,
                    .n_in = (uint16_t)n_in,
-                   .n_out = (uint16_t)tn_op_info(op)->n_out,
+                   .n_out = (uint16_t)body.n_out,
+                   .body = body.graph,
                    .group = -1,
                    .loc = loc};
     node->in = TN_NEW_ARRAY(arena, Value *, n_in + 1u);
@@ -276,14 +277,21 @@ static Node *node_alloc(Graph *graph, Op op, uint32_t n_in, Loc loc) {
 
 Node *tn_node_new(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                   uint32_t n_attrs, Loc loc, Node *before) {
+    int8_t n_out = tn_op_info(op)->n_out;
+    NodeBody none = {NULL, n_out > 0 ? (uint32_t)n_out : 0};
+    return tn_node_with_body(graph, op, in, n_in, attrs, n_attrs, none, loc, before);
+}
+
+Node *tn_node_with_body(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
+                        uint32_t n_attrs, NodeBody body, Loc loc, Node *before) {
     const OpInfo *info = tn_op_info(op);
-    if ((info->n_in >= 0 && n_in != (uint32_t)info->n_in) || (info->n_in < 0 && n_in == 0) ||
+    if ((info->n_in >= 0 && n_in != (uint32_t)info->n_in) || (info->n_in < 0 && n_in == 0 && body.graph == NULL) ||
         n_in > UINT16_MAX) {
         tn_diag(&graph->ctx->diags, TN_BAD_INPUT, loc, "%s takes %d operands, %u given", info->name,
                 info->n_in, n_in);
         return NULL;
     }
-    Node *node = node_alloc(graph, op, n_in, loc);
+    Node *node = node_alloc(graph, op, n_in, body, loc);
     /* Operands are seen by the type rule before they count as uses. */
     for (uint32_t i = 0; i < n_in; i++) {
         node->in[i] = in[i];
@@ -364,7 +372,8 @@ bool tn_value_splat(const Value *value, double *out) {
 /* ---- copies ---- */
 
 static void clone_node(Graph *to, const Node *node, Value **map) {
-    Node *copy = node_alloc(to, node->op, node->n_in, node->loc);
+    NodeBody body = {node->body != NULL ? tn_graph_clone(node->body) : NULL, node->n_out};
+    Node *copy = node_alloc(to, node->op, node->n_in, body, node->loc);
     copy->attrs =
         tn_arena_copy(&to->ctx->arena, node->attrs, (node->n_attrs + 1u) * sizeof *node->attrs);
     copy->n_attrs = node->n_attrs;

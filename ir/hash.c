@@ -142,6 +142,7 @@ static void add_node(Hasher *h, const Node *node) {
         add_attr(h, &node->attrs[i]);
     }
     add_blob(h, node->blob);
+    add(h, node->body != NULL ? tn_graph_hash(node->body) : 0);
     for (uint32_t i = 0; i < node->n_out; i++) {
         h->numbers[node->out[i]->id] = h->n_numbered++;
         add_type(h, &node->out[i]->type);

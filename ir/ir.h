@@ -85,6 +85,7 @@ struct Node {
     Use *in_uses;     /* parallel to in */
     Attr *attrs;      /* in schema order, defaults filled in */
     const Blob *blob; /* `const` only */
+    Graph *body;      /* `loop` only: a graph of the same context */
     int32_t group;    /* kernel group given by the fuse pass, -1 before */
     Loc loc;          /* the model node this came from */
     Node *prev, *next;
@@ -151,6 +152,13 @@ bool tn_graph_require_eq(Graph *graph, const Dim *a, const Dim *b, Loc loc, cons
  * row's defaults. For `before` not NULL the node is inserted before that node. */
 Node *tn_node_new(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                   uint32_t n_attrs, Loc loc, Node *before);
+/* The same for a node that has a body, which says how many results there are. */
+typedef struct NodeBody {
+    Graph *graph; /* NULL: none */
+    uint32_t n_out;
+} NodeBody;
+Node *tn_node_with_body(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
+                        uint32_t n_attrs, NodeBody body, Loc loc, Node *before);
 /* `const` node over bytes in row-major order (borrowed). */
 Value *tn_const_new(Graph *graph, Type type, const void *data, const Node *before);
 /* Replaces every use of `from`, graph outputs included, by `to`. */

@@ -28,6 +28,8 @@ static const AttrSchema schema_to[] = {{TN_ATTR_to, DEF_REQ, 0}};
 #define FORMULA_VIEW(id) .element = tn_lower_##id
 #define FORMULA_INDEX(id) .element = tn_lower_##id
 #define FORMULA_REDUCE(id) .reduction = tn_lower_##id
+/* Its body is what there is to lower. */
+#define FORMULA_LOOP(id) .element = NULL
 
 static const OpInfo table[TN_OP_COUNT] = {
 #define MAP(id, arity, dom, res, cf, ci, text)                                                     \

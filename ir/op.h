@@ -8,7 +8,7 @@
 
 #include "ir/ir.h"
 
-typedef enum OpClass { OPC_MAP, OPC_SOURCE, OPC_VIEW, OPC_INDEX, OPC_REDUCE } OpClass;
+typedef enum OpClass { OPC_MAP, OPC_SOURCE, OPC_VIEW, OPC_INDEX, OPC_REDUCE, OPC_LOOP } OpClass;
 
 typedef enum MapDomain { DOMAIN_NUM, DOMAIN_FLOAT, DOMAIN_INT, DOMAIN_BOOL, DOMAIN_ANY } MapDomain;
 typedef enum MapResult { RESULT_SAME, RESULT_BOOL, RESULT_TO } MapResult;
@@ -54,7 +54,7 @@ typedef struct OpInfo {
     const char *doc;
     OpClass cls;
     int8_t n_in; /* -1 variadic */
-    int8_t n_out;
+    int8_t n_out; /* -1: as many as its body has outputs */
     /* MAP rows */
     MapDomain domain;
     MapResult result;
@@ -89,6 +89,9 @@ bool tn_eval_graph(Graph *graph, const RefTensor *inputs, Arena *arena, RefTenso
                    EvalSeeFn *see, void *arg);
 /* Values of all symbols from input shapes and contents; checks the graph's constraints. */
 bool tn_eval_symbols(Graph *graph, const RefTensor *inputs, Arena *arena, int64_t **out);
+/* A loop's body at known symbols: one turn. Storage of the outputs comes from `arena`. */
+bool tn_eval_body(Graph *body, const RefTensor *inputs, const int64_t *symbols, Arena *arena,
+                  RefTensor *outputs);
 /* One node on constant inputs, for folding. */
 bool tn_eval_node(Ctx *ctx, const Node *node, const RefTensor *const *in, const int64_t *symbols,
                   Arena *arena, RefTensor *out);

@@ -16,7 +16,7 @@
 #include "ir/lex.h"
 #include "ir/op.h"
 
-enum { LIST_MAX = 65535, MESSAGE_MAX = 60, RESULTS_MAX = 8, UNIFORM_MAX = 1 << 28 };
+enum { LIST_MAX = 65535, MESSAGE_MAX = 60, RESULTS_MAX = 256, UNIFORM_MAX = 1 << 28 };
 
 typedef struct Named {
     Value *value; /* NULL: its definition failed */
@@ -29,6 +29,7 @@ typedef struct Parser {
     Map values; /* name -> Named */
     bool failed;
     int32_t input; /* whose type is being read, which may declare symbols; else -1 */
+    int depth;     /* of bodies: 0 for a graph of its own */
 } Parser;
 
 typedef TN_VEC(Value *) ValueVec;
@@ -422,10 +423,11 @@ typedef struct NodeText {
     Op op;
     ValueVec in;
     AttrVec attrs;
-    bool has_type[RESULTS_MAX];
-    Type types[RESULTS_MAX];
-    const char *names[RESULTS_MAX];
+    bool *has_type; /* by result */
+    Type *types;
+    const char **names;
     const Blob *blob;
+    Graph *body;
     int64_t group;
     Loc loc;
 } NodeText;
@@ -451,7 +453,30 @@ static bool parse_results(Parser *p, NodeText *text) {
         }
         tn_vec_push(&p->ctx->arena, &text->results, name);
     } while (tn_lex_accept(&p->lexer, ","));
+    text->has_type = TN_NEW_ARRAY(&p->ctx->arena, bool, text->results.len);
+    text->types = TN_NEW_ARRAY(&p->ctx->arena, Type, text->results.len);
+    text->names = TN_NEW_ARRAY(&p->ctx->arena, const char *, text->results.len);
     return tn_lex_expect(&p->lexer, "=");
+}
+
+static Graph *parse_body_graph(Parser *p);
+
+/* "do graph @body(...) -> (...) { ... }" of a loop. */
+static bool parse_body_of(Parser *p, NodeText *text) {
+    bool loop = tn_op_info(text->op)->cls == OPC_LOOP;
+    if (!tn_lex_accept_word(&p->lexer, "do")) {
+        return !loop || tn_lex_expected(&p->lexer, "do and the body");
+    }
+    if (!loop) {
+        return tn_lex_error(&p->lexer, &text->op_token, "only loop has a body");
+    }
+    text->body = parse_body_graph(p);
+    if (text->body != NULL && text->body->outputs.len != text->results.len) {
+        return tn_lex_error(&p->lexer, &text->op_token,
+                            "the body has %zu outputs, %zu results are named",
+                            text->body->outputs.len, text->results.len);
+    }
+    return text->body != NULL;
 }
 
 static bool parse_call(Parser *p, NodeText *text) {
@@ -465,12 +490,14 @@ static bool parse_call(Parser *p, NodeText *text) {
         return tn_lex_error(&p->lexer, &text->op_token, "there is no primitive '%.*s'", shown(name),
                             name.data);
     }
-    if (text->results.len != (size_t)tn_op_info(text->op)->n_out) {
+    int n_out = tn_op_info(text->op)->n_out;
+    if (n_out >= 0 && text->results.len != (size_t)n_out) {
         return tn_lex_error(&p->lexer, &text->op_token, "%.*s has %d results, %zu are named",
-                            shown(name), name.data, tn_op_info(text->op)->n_out, text->results.len);
+                            shown(name), name.data, n_out, text->results.len);
     }
     return tn_lex_expect(&p->lexer, "(") && parse_items(p, ")", value_item, &text->in) &&
-           (!tn_lex_accept(&p->lexer, "{") || parse_items(p, "}", attr_item, &text->attrs));
+           (!tn_lex_accept(&p->lexer, "{") || parse_items(p, "}", attr_item, &text->attrs)) &&
+           parse_body_of(p, text);
 }
 
 static bool parse_result_types(Parser *p, NodeText *text) {
@@ -566,8 +593,10 @@ static bool make_node(Parser *p, NodeText *text) {
             return define(p, &text->start, text->results.data[i], NULL);
         }
     }
-    Node *node = tn_node_new(p->graph, text->op, text->in.data, (uint32_t)text->in.len,
-                             text->attrs.data, (uint32_t)text->attrs.len, text->loc, NULL);
+    NodeBody body = {text->body, (uint32_t)text->results.len};
+    Node *node =
+        tn_node_with_body(p->graph, text->op, text->in.data, (uint32_t)text->in.len,
+                          text->attrs.data, (uint32_t)text->attrs.len, body, text->loc, NULL);
     if (node == NULL) {
         return false;
     }
@@ -642,7 +671,7 @@ static bool input_item(Parser *p, void *unused) {
         return false;
     }
     const char *own = parse_quoted(p);
-    p->input = (int32_t)p->graph->inputs.len;
+    p->input = p->depth > 0 ? -1 : (int32_t)p->graph->inputs.len;
     bool ok = tn_lex_expect(&p->lexer, ":") && parse_type(p, &type);
     p->input = -1;
     if (!ok) {
@@ -797,13 +826,29 @@ static void parse_body(Parser *p) {
     }
 }
 
-static bool parse_file(Parser *p) {
-    OutputVec outputs = {0};
-    while (tn_lex_is_word(&p->lexer, "sym")) {
-        if (!parse_symbol(p)) {
-            return false;
-        }
+enum { DEPTH_MAX = 32 };
+
+static bool parse_graph(Parser *p);
+
+static Graph *parse_body_graph(Parser *p) {
+    if (p->depth == DEPTH_MAX) {
+        tn_lex_error(&p->lexer, &p->lexer.token, "more than %d bodies inside each other",
+                     DEPTH_MAX);
+        return NULL;
     }
+    Parser inner = {.lexer = p->lexer,
+                    .ctx = p->ctx,
+                    .input = -1,
+                    .depth = p->depth + 1,
+                    .values = tn_map(&p->ctx->arena)};
+    inner.graph = tn_graph_new(p->ctx, "");
+    bool ok = parse_graph(&inner);
+    p->lexer = inner.lexer;
+    return ok ? inner.graph : NULL;
+}
+
+static bool parse_graph(Parser *p) {
+    OutputVec outputs = {0};
     if (!parse_header(p, &outputs)) {
         return false;
     }
@@ -813,6 +858,15 @@ static bool parse_file(Parser *p) {
         ok = add_output(p, &outputs.data[i]) && ok;
     }
     return ok;
+}
+
+static bool parse_file(Parser *p) {
+    while (tn_lex_is_word(&p->lexer, "sym")) {
+        if (!parse_symbol(p)) {
+            return false;
+        }
+    }
+    return parse_graph(p);
 }
 
 Graph *tn_graph_parse_at(Lexer *lexer) {

@@ -30,6 +30,7 @@ typedef struct Printer {
     bool elide;
     uint32_t *numbers; /* by value id */
     uint32_t n_numbered;
+    int depth; /* of bodies: 0 for a graph of its own */
 } Printer;
 
 static void put(Printer *p, const char *text) {
@@ -116,7 +117,12 @@ static void find_in_type(SymbolSet *set, const Type *type) {
     }
 }
 
+static void find_in_graph(SymbolSet *set, const Graph *graph);
+
 static void find_in_node(SymbolSet *set, const Node *node) {
+    if (node->body != NULL) {
+        find_in_graph(set, node->body);
+    }
     for (uint32_t i = 0; i < node->n_out; i++) {
         find_in_type(set, &node->out[i]->type);
     }
@@ -128,8 +134,7 @@ static void find_in_node(SymbolSet *set, const Node *node) {
     }
 }
 
-static void find_all_symbols(SymbolSet *set) {
-    const Graph *graph = set->printer->graph;
+static void find_in_graph(SymbolSet *set, const Graph *graph) {
     for (size_t i = 0; i < graph->inputs.len; i++) {
         find_in_type(set, &graph->inputs.data[i]->type);
     }
@@ -185,7 +190,7 @@ static void print_symbol(Printer *p, const Symbol *symbol) {
 static void print_symbols(Printer *p) {
     size_t n = p->ctx->dims != NULL ? p->ctx->dims->symbols.len : 0;
     SymbolSet set = {p, TN_NEW_ARRAY(&p->ctx->arena, bool, n + 1), tn_map(&p->ctx->arena)};
-    find_all_symbols(&set);
+    find_in_graph(&set, p->graph);
     for (size_t s = 0; s < n; s++) {
         const Symbol *symbol = &p->ctx->dims->symbols.data[s];
         if (set.used[s] && !is_default_symbol(p->graph, symbol)) {
@@ -359,10 +364,29 @@ static void print_origin(Printer *p, const Loc *loc) {
     }
 }
 
+static void print_graph(Printer *p);
+
+static void print_body(const Printer *p, const Graph *body) {
+    Printer inner = {
+        .graph = body, .ctx = p->ctx, .out = p->out, .elide = p->elide, .depth = p->depth + 1};
+    tn_str_puts(p->out, " do ");
+    print_graph(&inner);
+}
+
+static void put_indent(Printer *p) {
+    for (int i = 0; i < p->depth; i++) {
+        put(p, "  ");
+    }
+}
+
 static void print_node(Printer *p, const Node *node) {
+    put_indent(p);
     put(p, "  ");
     print_results(p, node);
     print_attrs(p, node);
+    if (node->body != NULL) {
+        print_body(p, node->body);
+    }
     for (uint32_t i = 0; i < node->n_out; i++) {
         put(p, i > 0 ? ", " : " : ");
         tn_type_print(p->ctx, &node->out[i]->type, p->out);
@@ -425,6 +449,7 @@ static void print_header(Printer *p) {
 }
 
 static void print_constraint(Printer *p, const Constraint *constraint) {
+    put_indent(p);
     put(p, "  require ");
     put_dim(p, constraint->a);
     put(p, " == ");
@@ -434,17 +459,25 @@ static void print_constraint(Printer *p, const Constraint *constraint) {
     put(p, "\n");
 }
 
-void tn_graph_print(const Graph *graph, bool elide, StrBuf *out) {
-    Printer printer = {.graph = graph, .ctx = graph->ctx, .out = out, .elide = elide};
-    printer.numbers = TN_NEW_ARRAY(&graph->ctx->arena, uint32_t, graph->n_values + 1u);
-    number_all(&printer);
-    print_symbols(&printer);
-    print_header(&printer);
+/* Without the line break behind its closing brace. */
+static void print_graph(Printer *p) {
+    const Graph *graph = p->graph;
+    p->numbers = TN_NEW_ARRAY(&graph->ctx->arena, uint32_t, graph->n_values + 1u);
+    number_all(p);
+    print_header(p);
     for (const Node *node = graph->first; node != NULL; node = node->next) {
-        print_node(&printer, node);
+        print_node(p, node);
     }
     for (size_t i = 0; i < graph->constraints.len; i++) {
-        print_constraint(&printer, &graph->constraints.data[i]);
+        print_constraint(p, &graph->constraints.data[i]);
     }
-    put(&printer, "}\n");
+    put_indent(p);
+    put(p, "}");
+}
+
+void tn_graph_print(const Graph *graph, bool elide, StrBuf *out) {
+    Printer printer = {.graph = graph, .ctx = graph->ctx, .out = out, .elide = elide};
+    print_symbols(&printer);
+    print_graph(&printer);
+    tn_str_putc(out, '\n');
 }

@@ -20,6 +20,7 @@ typedef struct Verifier {
 
 static void wrong(Verifier *v, const Node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+static bool verify_graph(Graph *graph, const uint64_t *outer);
 
 static void wrong(Verifier *v, const Node *node, const char *format, ...) {
     StrBuf text = tn_str(&v->ctx->arena);
@@ -215,9 +216,9 @@ static void check_rule(Verifier *v, const Node *node) {
     Graph *graph = v->graph;
     DiagList *diags = &v->ctx->diags;
     Node copy = *node;
-    Value results[4];
-    Value *out[4];
-    for (uint32_t i = 0; i < node->n_out && i < 4; i++) {
+    Value *results = TN_NEW_ARRAY(&v->ctx->scratch, Value, node->n_out + 1u);
+    Value **out = TN_NEW_ARRAY(&v->ctx->scratch, Value *, node->n_out + 1u);
+    for (uint32_t i = 0; i < node->n_out; i++) {
         results[i] = *node->out[i];
         results[i].def = &copy;
         out[i] = &results[i];
@@ -225,7 +226,7 @@ static void check_rule(Verifier *v, const Node *node) {
     copy.out = out;
     size_t n_constraints = graph->constraints.len;
     size_t n_diags = diags->items.len;
-    bool fits = node->n_out <= 4 && tn_op_info(node->op)->type(graph, &copy);
+    bool fits = tn_op_info(node->op)->type(graph, &copy);
     graph->constraints.len = n_constraints;
     const char *said = diags->items.len > n_diags ? diags->items.data[n_diags].text : "";
     diags->items.len = n_diags;
@@ -243,8 +244,13 @@ static bool check_shape(Verifier *v, const Node *node) {
         return false;
     }
     const OpInfo *info = tn_op_info(node->op);
-    if ((info->n_in >= 0 ? node->n_in != info->n_in : node->n_in == 0) ||
-        node->n_out != info->n_out) {
+    bool loop = info->cls == OPC_LOOP;
+    if (loop != (node->body != NULL)) {
+        wrong(v, node, loop ? "it has no body" : "it has a body");
+        return false;
+    }
+    if ((info->n_in >= 0 ? node->n_in != info->n_in : node->n_in == 0 && !loop) ||
+        (!loop && node->n_out != info->n_out)) {
         wrong(v, node, "%d operands and %d results, its row has %d and %d", node->n_in, node->n_out,
               info->n_in, info->n_out);
         return false;
@@ -270,6 +276,9 @@ static void check_node(Verifier *v, const Node *node) {
             wrong(v, node, "result %" PRIu32 " does not know its place", i);
         }
         define(v, node, node->out[i]);
+    }
+    if (v->ok && node->body != NULL && !verify_graph(node->body, v->symbols)) {
+        wrong(v, node, "its body is invalid");
     }
     if (v->ok) {
         check_blob(v, node);
@@ -338,7 +347,8 @@ static void check_constraints(Verifier *v) {
     }
 }
 
-bool tn_graph_verify(Graph *graph) {
+/* `outer`: the symbols given to the graph around this body, or NULL. */
+static bool verify_graph(Graph *graph, const uint64_t *outer) {
     Ctx *ctx = graph->ctx;
     Verifier v = {.graph = graph, .ctx = ctx, .ok = true};
     (void)tn_dim_const(ctx, 0); /* so that there is a table of symbols */
@@ -347,7 +357,11 @@ bool tn_graph_verify(Graph *graph) {
     v.nodes = TN_NEW_ARRAY(&ctx->scratch, const Node *, graph->n_nodes + 1u);
     v.counted = TN_NEW_ARRAY(&ctx->scratch, uint32_t, graph->n_values + 1u);
     v.symbols = TN_NEW_ARRAY(&ctx->scratch, uint64_t, ctx->dims->symbols.len / 64 + 1);
-    find_given(&v);
+    if (outer != NULL) {
+        memcpy(v.symbols, outer, (ctx->dims->symbols.len / 64 + 1) * sizeof *outer);
+    } else {
+        find_given(&v);
+    }
     check_inputs(&v);
     check_nodes(&v);
     check_outputs(&v);
@@ -357,4 +371,8 @@ bool tn_graph_verify(Graph *graph) {
     }
     tn_arena_reset(&ctx->scratch, mark);
     return v.ok;
+}
+
+bool tn_graph_verify(Graph *graph) {
+    return verify_graph(graph, NULL);
 }

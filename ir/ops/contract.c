@@ -243,7 +243,7 @@ bool tn_lower_contract(Lower *lower, const Node *node, const Dim *const *index, 
         r_index[r.free[i]] = index[batch + l.n_free + i];
     }
     for (int i = 0; i < l.n_sum; i++) {
-        const Dim *k = tn_lower_loop(lower, out, "k", lhs->dims[l.sum[i]]);
+        const Dim *k = tn_reduction_loop(lower, out, "k", lhs->dims[l.sum[i]]);
         l_index[l.sum[i]] = r_index[r.sum[i]] = k;
     }
     Expr *a = lower->read(lower, node->in[0], l_index);

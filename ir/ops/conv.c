@@ -275,12 +275,12 @@ static int conv_indices(Lower *lower, const Node *node, const Dim *const *index,
     const Type *weights = &node->in[1]->type;
     int n_tests = 0;
     weight[0] = index[1];
-    weight[1] = tn_lower_loop(lower, out, "c", weights->dims[1]);
+    weight[1] = tn_reduction_loop(lower, out, "c", weights->dims[1]);
     from[0] = index[0];
     from[1] = channel_index(ctx, node, index[1], weight[1]);
     for (int d = 2; d < data->rank; d++) {
         Spatial s = spatial_at(node, d - 2);
-        weight[d] = tn_lower_loop(lower, out, "k", weights->dims[d]);
+        weight[d] = tn_reduction_loop(lower, out, "k", weights->dims[d]);
         const Dim *start = tn_dim_addc(ctx, tn_dim_mulc(ctx, index[d], s.stride), -s.lo);
         const Dim *at = tn_dim_add(ctx, start, tn_dim_mulc(ctx, weight[d], s.dilation));
         n_tests = add_tests(ctx, data, d, s, at, tests, n_tests);

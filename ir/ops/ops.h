@@ -21,6 +21,7 @@ ElementFn tn_lower_map;
 #define TN_FORMULA_VIEW ElementFn
 #define TN_FORMULA_INDEX ElementFn
 #define TN_FORMULA_REDUCE ReductionFn
+#define TN_FORMULA_LOOP ElementFn
 
 #define MAP(id, arity, domain, result, c_float, c_int, doc) EvalFn tn_eval_##id;
 #define OP(id, n_in, n_out, cls, attrs, doc)                                                       \

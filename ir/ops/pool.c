@@ -152,7 +152,7 @@ static const Dim *clipped_loop(Lower *lower, Reduction *reduction, Window w, con
         const Dim *room = tn_dim_ceil_div(ctx, tn_dim_sub(ctx, size, start), step);
         end = tn_dim_min(ctx, end, room);
     }
-    const Dim *var = tn_lower_loop(lower, reduction, "w", tn_dim_sub(ctx, end, first));
+    const Dim *var = tn_reduction_loop(lower, reduction, "w", tn_dim_sub(ctx, end, first));
     const Dim *tap = tn_dim_add(ctx, first, var);
     return tn_dim_add(ctx, start, tn_dim_mulc(ctx, tap, w.dilation));
 }

@@ -145,7 +145,7 @@ static bool lower_axes(Lower *lower, const Node *node, const Dim *const *index, 
     *out = (Reduction){.kind = REDUCE_ACC, .op = op, .dtype = in->dtype, .init = init};
     const Dim *from[TN_MAX_RANK] = {NULL};
     for (int d = 0, kept = 0; d < in->rank; d++) {
-        from[d] = gone[d] ? tn_lower_loop(lower, out, "r", in->dims[d]) : index[kept++];
+        from[d] = gone[d] ? tn_reduction_loop(lower, out, "r", in->dims[d]) : index[kept++];
     }
     out->value = lower->read(lower, node->in[0], from);
     return out->value != NULL;
@@ -178,7 +178,7 @@ static bool lower_arg(Lower *lower, const Node *node, const Dim *const *index, O
     *out = (Reduction){.kind = REDUCE_ARG, .op = op, .dtype = in->dtype};
     out->init = tn_lower_extreme(lower->ctx, in->dtype, op == TN_OP_max);
     out->arg_last = tn_attr_int(node, TN_ATTR_last) != 0;
-    const Dim *var = tn_lower_loop(lower, out, "r", in->dims[axis]);
+    const Dim *var = tn_reduction_loop(lower, out, "r", in->dims[axis]);
     out->position = tn_expr_index(lower->ctx, TN_I64, var);
     const Dim *from[TN_MAX_RANK] = {NULL};
     for (int d = 0; d < in->rank; d++) {

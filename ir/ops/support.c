@@ -411,7 +411,7 @@ Expr *tn_lower_extreme(Ctx *ctx, DType dtype, bool least) {
     return tn_expr_const_i(ctx, dtype, least ? tn_int_least(dtype) : tn_int_greatest(dtype));
 }
 
-const Dim *tn_lower_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent) {
+const Dim *tn_reduction_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent) {
     const Dim *var = tn_dim_loop_var(lower->ctx, name, extent);
     reduction->vars[reduction->rank] = var;
     reduction->extents[reduction->rank++] = extent;
