@@ -1,0 +1,26 @@
+/* loopnode.h: the parts of a `loop` node; see ir/ops/loop.c for what they mean. */
+#ifndef TN_IR_LOOPNODE_H
+#define TN_IR_LOOPNODE_H
+
+#include "ir/ir.h"
+
+typedef struct LoopShape {
+    Graph *body;
+    const Dim *trips;
+    uint32_t carried;   /* operands 0.., body inputs 1.., body outputs 0.., results 0.. */
+    uint32_t scanned;   /* the operands after these */
+    uint32_t invariant; /* the rest of the operands */
+    uint32_t stacked;   /* body outputs and results after the carried ones */
+    bool reverse;
+} LoopShape;
+
+LoopShape tn_loop_shape(const Node *node);
+/* A tensor's type without dim 0. */
+Type tn_loop_slice_type(const Type *type);
+/* Appends (or inserts before `before`) a loop over `body`, whose inputs and outputs say how many
+ * operands and results there are. Operands: carried, scanned, invariant. NULL after a
+ * diagnostic. */
+Node *tn_loop_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, const Dim *trips,
+                  uint32_t carried, uint32_t scanned, bool reverse, Loc loc, Node *before);
+
+#endif
