@@ -64,11 +64,12 @@ static tn_status table_check(const tn_model_desc *desc, const char *what, ErrorT
     if (status != TN_OK) {
         return status;
     }
-    bool ok = desc->n_entries > 0 && desc->entries && desc->n_symbols >= 0 && desc->n_state >= 0;
+    bool ok = desc->n_entries > 0 && desc->entries && desc->n_symbols >= 0;
     for (int32_t i = 0; ok && i < desc->n_entries; i++) {
         ok = entry_ok(&desc->entries[i]);
     }
-    return ok ? TN_OK : tn_rt_fail(error, TN_BAD_INPUT, "%s: damaged describing table", what);
+    return ok ? tn_state_check(desc, what, error)
+              : tn_rt_fail(error, TN_BAD_INPUT, "%s: damaged describing table", what);
 }
 
 static tn_status weights_check(const tn_model_desc *desc, const void *weights, size_t bytes,

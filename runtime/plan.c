@@ -8,10 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-enum { HUGE_PAGE = 2 << 20 };
 
 size_t tn_plan_key_bytes(const tn_entry_desc *entry) {
     size_t bytes = sizeof(int64_t);
@@ -43,35 +39,21 @@ static size_t make_key(unsigned char *key, const tn_tensor *inputs, int32_t n_in
     return (size_t)(to - key);
 }
 
-/* More than the machine has would be granted by an overcommitting system, then kill us. */
-static bool machine_holds(uint64_t bytes) {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages <= 0 || page <= 0 || bytes / (uint64_t)page < (uint64_t)pages;
-}
-
 static tn_status grow_arena(tn_session *session, int64_t bytes) {
     ErrorText error = tn_session_text(session);
     if (bytes < 0) {
         return tn_rt_fail(error, TN_LIMIT, "the memory needed does not fit 64 bits");
     }
-    size_t size = (size_t)bytes > 0 ? (size_t)bytes : RT_ALIGN;
-    if (size <= session->arena_capacity) {
+    if ((uint64_t)bytes <= session->arena_capacity && session->arena) {
         return TN_OK;
     }
-    size_t align = size >= HUGE_PAGE ? HUGE_PAGE : RT_ALIGN;
     free(session->arena);
-    session->arena = NULL;
     session->arena_capacity = 0;
-    bool fits = size <= SIZE_MAX - align && machine_holds(size);
-    size_t rounded = fits ? (size + align - 1) / align * align : 0;
-    session->arena = fits ? aligned_alloc(align, rounded) : NULL;
+    session->arena = tn_region_get((uint64_t)bytes, &session->arena_capacity);
     if (!session->arena) {
-        return tn_rt_fail(error, TN_LIMIT, "cannot get %zu bytes of scratch memory", size);
+        return tn_rt_fail(error, TN_LIMIT, "cannot get %lld bytes of scratch memory",
+                          (long long)bytes);
     }
-    if (align == HUGE_PAGE) {
-        madvise(session->arena, rounded, MADV_HUGEPAGE); /* a wish; refusal does no harm */
-    }
-    session->arena_capacity = rounded;
     return TN_OK;
 }
 

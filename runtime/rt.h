@@ -19,7 +19,8 @@ enum {
     RT_MAX_THREADS = 1024,
     /* An integer input of at most this many elements may decide shapes by its values. */
     RT_CONTENT_MAX = 64,
-    RT_ALIGN = 64
+    RT_ALIGN = 64,
+    RT_MAX_HYPER = 1 << 16
 };
 
 struct tn_model {
@@ -68,6 +69,17 @@ tn_status tn_desc_check(uint32_t abi_version, uint32_t desc_size, uint32_t cpu_f
 /* FNV-1a over the weights, as the compiler stores it. */
 uint64_t tn_rt_hash(const void *bytes, size_t size);
 
+/* ---- memory.c ---- */
+
+/* At least `bytes` of memory, aligned to RT_ALIGN or to a huge page, not cleared; `*size` is
+ * what was got. NULL when there is no such memory. To be given to free. */
+void *tn_region_get(uint64_t bytes, size_t *size);
+
+/* ---- state.c ---- */
+
+/* The table's state variables and hyper-parameters: names, types, places. */
+tn_status tn_state_check(const tn_model_desc *desc, const char *what, ErrorText error);
+
 /* ---- check.c ---- */
 
 /* Value of each symbol and the input it was first seen in; n_symbols of each. */
@@ -98,8 +110,9 @@ struct tn_session {
     unsigned char *key, *new_key;
     size_t key_size;
     SymbolTable symbols;
-    unsigned char *arena, *state;
+    unsigned char *arena;
     size_t arena_capacity;
+    double *hyper; /* desc->n_hyper */
     tn_run run;
     const void **in;
     void **out;

@@ -20,15 +20,29 @@ static const tn_entry_desc *find_entry(const tn_model_desc *desc, const char *na
     return NULL;
 }
 
+/* Adds a name to a list that may be cut. */
+static void list_name(char *list, size_t size, const char *name) {
+    size_t used = strlen(list);
+    snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
 static tn_status entry_error(const tn_model_desc *desc, const char *name, ErrorText error) {
     char list[256] = "";
-    size_t used = 0;
-    for (int32_t i = 0; i < desc->n_entries && used < sizeof list; i++) {
-        int n =
-            snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", desc->entries[i].name);
-        used += n > 0 ? (size_t)n : 0;
+    for (int32_t i = 0; i < desc->n_entries; i++) {
+        list_name(list, sizeof list, desc->entries[i].name);
     }
     return tn_rt_fail(error, TN_BAD_INPUT, "no entry '%s'; the model has: %s", name, list);
+}
+
+static tn_status hyper_error(tn_session *session, const char *name) {
+    const tn_model_desc *desc = session->model->desc;
+    char list[256] = "";
+    for (int64_t i = 0; i < desc->n_hyper; i++) {
+        list_name(list, sizeof list, desc->hyper[i].name);
+    }
+    return tn_rt_fail(tn_session_text(session), TN_BAD_INPUT,
+                      "no hyper-parameter '%s'; the model has: %s", name,
+                      desc->n_hyper > 0 ? list : "none");
 }
 
 static bool ranks_ok(const tn_io_desc *io, int32_t n) {
@@ -56,20 +70,21 @@ static bool get_memory(tn_session *session) {
     session->symbols.owners = get((size_t)desc->n_symbols, sizeof(int32_t));
     session->in = get((size_t)entry->n_inputs, sizeof(void *));
     session->out = get((size_t)entry->n_outputs, sizeof(void *));
-    size_t state = ((size_t)desc->state_bytes + RT_ALIGN - 1) / RT_ALIGN * RT_ALIGN;
-    if (state > 0 && (session->state = aligned_alloc(RT_ALIGN, state)) != NULL) {
-        memset(session->state, 0, state);
-    }
+    session->hyper = get((size_t)desc->n_hyper, sizeof(double));
     return session->plan && session->key && session->new_key && session->symbols.values &&
-           session->symbols.owners && session->in && session->out && (state == 0 || session->state);
+           session->symbols.owners && session->in && session->out && session->hyper;
 }
 
 static void fill_run(tn_session *session) {
+    const tn_model_desc *desc = session->model->desc;
+    for (int64_t i = 0; i < desc->n_hyper; i++) {
+        session->hyper[i] = desc->hyper[i].value;
+    }
     session->run = (tn_run){.in = session->in,
                             .out = session->out,
                             .weights = session->model->weights,
-                            .state = session->state,
                             .plan = session->plan,
+                            .hyper = session->hyper,
                             .barrier = tn_team_barrier,
                             .team = &session->crew.team};
 }
@@ -132,7 +147,7 @@ void tn_session_destroy(tn_session *session) {
     free(session->in);
     free(session->out);
     free(session->arena);
-    free(session->state);
+    free(session->hyper);
     free(session);
 }
 
@@ -150,6 +165,22 @@ int32_t tn_session_threads(const tn_session *session) {
 void tn_session_set_pool(tn_session *session, const tn_thread_pool *pool) {
     session->crew.callers = pool ? *pool : (tn_thread_pool){0};
     session->planned = false; /* the next plan prepares the threads anew */
+}
+
+void tn_session_set_state(tn_session *session, void *state) {
+    session->run.state = state;
+}
+
+tn_status tn_session_set_hyper(tn_session *session, const char *name, double value) {
+    const tn_model_desc *desc = session->model->desc;
+    session->error[0] = '\0';
+    for (int64_t i = 0; name && i < desc->n_hyper; i++) {
+        if (strcmp(desc->hyper[i].name, name) == 0) {
+            session->hyper[i] = value;
+            return TN_OK;
+        }
+    }
+    return hyper_error(session, name ? name : "");
 }
 
 tn_status tn_session_plan(tn_session *session, const tn_tensor *inputs, int32_t n_inputs,
@@ -176,11 +207,30 @@ tn_status tn_session_plan(tn_session *session, const tn_tensor *inputs, int32_t 
     return TN_OK;
 }
 
+static tn_status check_state(tn_session *session) {
+    const unsigned char *state = session->run.state;
+    uint64_t bytes = session->model->desc->state_bytes;
+    if (bytes > 0 && !state) {
+        return tn_rt_fail(tn_session_text(session), TN_USAGE,
+                          "the model keeps %llu bytes of state: give the session one "
+                          "(tn_state_create, tn_session_set_state) before it runs",
+                          (unsigned long long)bytes);
+    }
+    if (bytes > 0 && (uintptr_t)state % RT_ALIGN != 0) {
+        return tn_rt_fail(tn_session_text(session), TN_USAGE,
+                          "the state must be aligned to %d bytes", RT_ALIGN);
+    }
+    return TN_OK;
+}
+
 /* Everything before the threads start: plan, checks, pointer tables. */
 static tn_status ready(tn_session *session, const tn_tensor *inputs, int32_t n_inputs,
                        const tn_tensor *outputs, int32_t n_outputs) {
     session->error[0] = '\0';
-    tn_status status = tn_plan_update(session, inputs, n_inputs);
+    tn_status status = check_state(session);
+    if (status == TN_OK) {
+        status = tn_plan_update(session, inputs, n_inputs);
+    }
     if (status == TN_OK) {
         status = tn_check_outputs(session->entry, outputs, n_outputs, session->plan + 2,
                                   tn_session_text(session));

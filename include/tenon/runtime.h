@@ -216,14 +216,17 @@ TN_API int32_t tn_session_threads(const tn_session *session);
 TN_API void tn_session_set_pool(tn_session *session, const tn_thread_pool *pool);
 /* State of a model that trains: one region of desc->state_bytes, zeroed, 64-byte aligned; may be
  * copied as bytes. The entry `init` fills it. NULL when out of memory. Several states of one
- * model may train at once. */
+ * model may train at once. A state is plain memory: any region that is large enough and aligned
+ * will do, and it may outlive the model. */
 TN_API void *tn_state_create(const tn_model *model);
 TN_API void tn_state_destroy(void *state);
-/* The variable of that name as a tensor whose data lies in `state`. */
+/* The variable of that name as a tensor whose data lies in `state`; TN_BAD_INPUT when there is
+ * none. */
 TN_API tn_status tn_state_find(const tn_model *model, void *state, const char *name,
                                tn_tensor *out);
 /* The region that the following runs read and write, borrowed. A session of a model with state
- * cannot run before it has one; runs on one state must not overlap. */
+ * cannot run before it has one (TN_USAGE); planning needs none. Runs on one state must not
+ * overlap. */
 TN_API void tn_session_set_state(tn_session *session, void *state);
 /* A hyper-parameter of the following runs; TN_BAD_INPUT for a name the model does not have. */
 TN_API tn_status tn_session_set_hyper(tn_session *session, const char *name, double value);

@@ -142,14 +142,15 @@ static void refuses_what_does_not_fit(void **state) {
     if (!build("abi.so", MARK_RUN "const struct { unsigned v, s, f; } old_model = {77, 12, 0};")) {
         skip();
     }
-    refuse("abi.so", TN_UNSUPPORTED, "made for ABI version 77, this runtime has version 1");
+    refuse("abi.so", TN_UNSUPPORTED, "made for ABI version 77, this runtime has version 2");
     build("cpu.so", MARK_RUN TABLE(".cpu_features = 1u << 31"));
     refuse("cpu.so", TN_UNSUPPORTED, "this model needs features 0x80000000");
-    build("small.so", MARK_RUN "const struct { unsigned v, s, f; } a_model = {1, 12, 0};");
+    build("small.so",
+          MARK_RUN "const struct { unsigned v, s, f; } a_model = {TN_ABI_VERSION, 12, 0};");
     refuse("small.so", TN_BAD_INPUT, "its describing table is too small");
     build("none.so", MARK_RUN "int other;");
     refuse("none.so", TN_BAD_INPUT, "no exported symbol ends in \"_model\"");
-    build("two.so", MARK_RUN "int a_model[99] = {1}, b_model[99] = {1};");
+    build("two.so", MARK_RUN "int a_model[99] = {2}, b_model[99] = {2};");
     refuse("two.so", TN_BAD_INPUT, "more than one");
     build("code.so", MARK_RUN "void a_model(void) {}");
     refuse("code.so", TN_BAD_INPUT, "no exported symbol");
