@@ -86,9 +86,78 @@ uint32_t tn_entry_io_dim(Entry *entry, const Dim *dim) {
 
 /* ---- steps ---- */
 
-static void print_pointer(Entry *entry, const Slot *slot, const Buf *buf, StrBuf *out) {
-    const char *cst = buf->written ? "" : "const ";
-    tn_str_printf(out, ", (%s%s *)", cst, tn_dtype_c(buf->dtype));
+/* The loop whose round the symbol is, or -1. */
+static int32_t round_of(const Program *program, uint32_t symbol) {
+    for (size_t i = 0; i < program->loops.len; i++) {
+        if (program->loops.data[i].round->sym == symbol) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+/* Makes a word of the plan of each symbol in the dimension that is no loop's round. */
+static void need_symbols(Entry *entry, const Dim *dim) {
+    if (dim == NULL) {
+        return;
+    }
+    if (dim->kind == DIM_SYM && round_of(entry->program, dim->sym) < 0) {
+        tn_entry_symbol_word(entry, dim->sym);
+    }
+    for (uint32_t i = 0; i < dim->n_args; i++) {
+        need_symbols(entry, dim->args[i]);
+    }
+}
+
+static void put_size(Entry *entry, const Dim *dim, StrBuf *out);
+
+static void put_symbol(Entry *entry, uint32_t symbol, StrBuf *out) {
+    int32_t loop = round_of(entry->program, symbol);
+    if (loop >= 0) {
+        tn_str_printf(out, "round%d", loop);
+    } else {
+        tn_str_printf(out, "plan[%u]", tn_entry_symbol_word(entry, symbol));
+    }
+}
+
+static void put_operation(Entry *entry, const Dim *dim, StrBuf *out) {
+    static const char *const before[] = {
+        [DIM_DIV] = "tn_fdiv(", [DIM_MOD] = "tn_fmod(", [DIM_MIN] = "tn_imin(",
+        [DIM_MAX] = "tn_imax(", [DIM_MUL] = "(",        [DIM_EQ] = "(",
+        [DIM_LT] = "(",         [DIM_SELECT] = "(",
+    };
+    static const char *const between[] = {
+        [DIM_DIV] = ", ",  [DIM_MOD] = ", ", [DIM_MIN] = ", ",    [DIM_MAX] = ", ",
+        [DIM_MUL] = " * ", [DIM_EQ] = " == ", [DIM_LT] = " < ", [DIM_SELECT] = " ? ",
+    };
+    tn_str_puts(out, before[dim->kind]);
+    for (uint32_t i = 0; i < dim->n_args; i++) {
+        bool otherwise = dim->kind == DIM_SELECT && i == 2;
+        tn_str_puts(out, i == 0 ? "" : otherwise ? " : " : between[dim->kind]);
+        put_size(entry, dim->args[i], out);
+    }
+    tn_str_putc(out, ')');
+}
+
+/* A size or offset within a run as a C expression: what the plan has checked cannot overflow. */
+static void put_size(Entry *entry, const Dim *dim, StrBuf *out) {
+    if (dim->kind == DIM_CONST) {
+        tn_str_printf(out, "(int64_t)%" PRId64, dim->value);
+    } else if (dim->kind == DIM_SYM) {
+        put_symbol(entry, dim->sym, out);
+    } else if (dim->kind != DIM_SUM) {
+        put_operation(entry, dim, out);
+    } else {
+        tn_str_printf(out, "((int64_t)%" PRId64, dim->value);
+        for (uint32_t i = 0; i < dim->n_args; i++) {
+            tn_str_printf(out, " + (int64_t)%" PRId64 " * ", dim->coefs[i]);
+            put_size(entry, dim->args[i], out);
+        }
+        tn_str_putc(out, ')');
+    }
+}
+
+static void put_slot(Entry *entry, const Slot *slot, StrBuf *out) {
     switch (slot->kind) {
     case SLOT_INPUT:
         tn_str_printf(out, "run->in[%d]", slot->index);
@@ -116,10 +185,25 @@ static void print_pointer(Entry *entry, const Slot *slot, const Buf *buf, StrBuf
     }
 }
 
+static void print_pointer(Entry *entry, const Slot *slot, const Dim *offset, const Buf *buf,
+                          StrBuf *out) {
+    const char *cst = buf->written ? "" : "const ";
+    tn_str_printf(out, ", (%s%s *)", cst, tn_dtype_c(buf->dtype));
+    if (offset == NULL) {
+        put_slot(entry, slot, out);
+        return;
+    }
+    tn_str_printf(out, "((%schar *)", cst);
+    put_slot(entry, slot, out);
+    tn_str_puts(out, " + ");
+    put_size(entry, offset, out);
+    tn_str_putc(out, ')');
+}
+
 static void print_call(Entry *entry, size_t i, StrBuf *out) {
     const Step *step = &entry->program->steps.data[i];
     const EntryStep *info = &entry->steps[i];
-    tn_str_printf(out, "    case %zu:\n        ", i);
+    tn_str_puts(out, "        ");
     if (step->serial) {
         tn_str_puts(out, "if (thread == 0) {\n            ");
     }
@@ -127,17 +211,50 @@ static void print_call(Entry *entry, size_t i, StrBuf *out) {
                   step->serial ? "0, 1" : "thread, n_threads");
     for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
         if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
-            print_pointer(entry, step->args[param++], step->kernel->bufs.data[k], out);
+            print_pointer(entry, step->args[param], step->offsets[param],
+                          step->kernel->bufs.data[k], out);
+            param++;
         }
     }
     for (size_t k = 0; k < info->n_sizes; k++) {
-        tn_str_printf(out, ", plan[%u]", tn_entry_symbol_word(entry, info->sizes[k]));
+        tn_str_puts(out, ", ");
+        put_symbol(entry, info->sizes[k], out);
     }
     tn_str_puts(out, ", scratch);\n");
-    tn_str_puts(out, step->serial ? "        }\n        break;\n" : "        break;\n");
+    tn_str_puts(out, step->serial ? "        }\n" : "");
 }
 
-static void print_steps(Entry *entry, StrBuf *out) {
+static void open_loop(Entry *entry, size_t number, StrBuf *out) {
+    const ProgramLoop *loop = &entry->program->loops.data[number];
+    tn_str_printf(out, "        for (int64_t round%zu = 0; round%zu < ", number, number);
+    put_size(entry, loop->trips, out);
+    tn_str_printf(out, "; round%zu++) {\n", number);
+    tn_str_puts(out, loop->barrier ? "        run->barrier(run->team);\n" : "");
+}
+
+/* A kernel, or an outermost loop with all of its kernels. */
+static void print_unit(Entry *entry, const Unit *unit, size_t number, StrBuf *out) {
+    const Program *program = entry->program;
+    tn_str_printf(out, "    case %zu:\n", number);
+    for (size_t i = unit->first; i <= unit->last; i++) {
+        for (size_t l = 0; l < program->loops.len; l++) {
+            if (program->loops.data[l].first == (int32_t)i) {
+                open_loop(entry, l, out);
+            }
+        }
+        bool inside = i > unit->first || tn_program_loop_of(program, (int32_t)i) >= 0;
+        tn_str_puts(out, inside && program->steps.data[i].barrier
+                             ? "        run->barrier(run->team);\n"
+                             : "");
+        print_call(entry, i, out);
+        for (size_t l = 0; l < program->loops.len; l++) {
+            tn_str_puts(out, program->loops.data[l].last == (int32_t)i ? "        }\n" : "");
+        }
+    }
+    tn_str_puts(out, "        break;\n");
+}
+
+static void print_units(Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
     const char *id = entry->id;
     tn_str_printf(
@@ -150,15 +267,17 @@ static void print_steps(Entry *entry, StrBuf *out) {
         "    (void)n_threads, (void)scratch;\n"
         "    switch (index) {\n",
         id, id, id, id);
-    for (size_t i = 0; i < program->steps.len; i++) {
-        print_call(entry, i, out);
+    for (size_t i = 0; i < entry->units.len; i++) {
+        print_unit(entry, &entry->units.data[i], i, out);
     }
     tn_str_puts(out, "    default:\n        break;\n    }\n}\n");
     tn_str_printf(out, "static const unsigned char %s_barriers[] = {", id);
-    for (size_t i = 0; i < program->steps.len; i++) {
-        tn_str_printf(out, "%d, ", program->steps.data[i].barrier);
+    for (size_t i = 0; i < entry->units.len; i++) {
+        size_t first = entry->units.data[i].first;
+        bool loop = tn_program_loop_of(program, (int32_t)first) >= 0;
+        tn_str_printf(out, "%d, ", !loop && program->steps.data[first].barrier);
     }
-    tn_str_printf(out, "0};\nenum { %s_STEPS = %zu };\n", id, program->steps.len);
+    tn_str_printf(out, "0};\nenum { %s_STEPS = %zu };\n", id, entry->units.len);
     tn_str_printf(out,
                   "static void %s_run(const tn_run *run, int32_t thread, int32_t n_threads)\n{\n"
                   "    for (int32_t i = 0; i < %s_STEPS; i++) {\n"
@@ -168,6 +287,16 @@ static void print_steps(Entry *entry, StrBuf *out) {
                   "        %s_kernel(run, i, thread, n_threads);\n"
                   "    }\n}\n",
                   id, id, id, id);
+}
+
+static void find_units(Entry *entry) {
+    const Program *program = entry->program;
+    for (size_t i = 0; i < program->steps.len; i++) {
+        int32_t loop = tn_program_outer_loop(program, (int32_t)i);
+        Unit unit = {i, loop >= 0 ? (size_t)program->loops.data[loop].last : i};
+        tn_vec_push(&entry->ctx->arena, &entry->units, unit);
+        i = unit.last;
+    }
 }
 
 /* ---- tables ---- */
@@ -226,17 +355,35 @@ static void print_strings(const char *id, const char *name, const char *const *t
     tn_str_puts(out, " 0};\n");
 }
 
-static void print_names(Entry *entry, StrBuf *out) {
+static const char *unit_name(const Entry *entry, const Unit *unit) {
     const Program *program = entry->program;
-    const char **names = TN_NEW_ARRAY(&entry->ctx->scratch, const char *, program->steps.len + 1);
-    for (size_t i = 0; i < program->steps.len; i++) {
-        names[i] = program->steps.data[i].kernel->name;
+    int32_t loop = tn_program_outer_loop(program, (int32_t)unit->first);
+    if (loop < 0) {
+        return program->steps.data[unit->first].kernel->name;
     }
-    print_strings(entry->id, "_kernel_names", names, program->steps.len, out);
+    const char *name = program->loops.data[loop].name;
+    return name != NULL ? name : "loop";
+}
+
+static double unit_flops(const Entry *entry, const Unit *unit) {
+    double flops = 0;
+    for (size_t i = unit->first; i <= unit->last; i++) {
+        flops += entry->program->steps.data[i].kernel->flops;
+    }
+    return flops;
+}
+
+static void print_names(Entry *entry, StrBuf *out) {
+    size_t n = entry->units.len;
+    const char **names = TN_NEW_ARRAY(&entry->ctx->scratch, const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = unit_name(entry, &entry->units.data[i]);
+    }
+    print_strings(entry->id, "_kernel_names", names, n, out);
     print_strings(entry->id, "_checks", entry->checks.data, entry->checks.len, out);
     tn_str_printf(out, "static const double %s_flops[] = {", entry->id);
-    for (size_t i = 0; i < program->steps.len; i++) {
-        tn_str_printf(out, "%.17g, ", program->steps.data[i].kernel->flops);
+    for (size_t i = 0; i < n; i++) {
+        tn_str_printf(out, "%.17g, ", unit_flops(entry, &entry->units.data[i]));
     }
     tn_str_puts(out, "0};\n");
 }
@@ -409,12 +556,24 @@ static void print_runner(const EmitOptions *options, StrBuf *out) {
 
 static void print_entry(Entry *entry, StrBuf *out) {
     for (size_t i = 0; i < entry->program->steps.len; i++) {
+        const Step *step = &entry->program->steps.data[i];
         for (size_t k = 0; k < entry->steps[i].n_sizes; k++) {
-            tn_entry_symbol_word(entry, entry->steps[i].sizes[k]);
+            uint32_t symbol = entry->steps[i].sizes[k];
+            if (round_of(entry->program, symbol) < 0) {
+                tn_entry_symbol_word(entry, symbol);
+            }
+        }
+        for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
+            if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
+                need_symbols(entry, step->offsets[param++]);
+            }
         }
     }
+    for (size_t i = 0; i < entry->program->loops.len; i++) {
+        need_symbols(entry, entry->program->loops.data[i].trips);
+    }
     tn_entry_print_plan(entry, out);
-    print_steps(entry, out);
+    print_units(entry, out);
     print_ios(entry, out);
     print_names(entry, out);
 }
@@ -443,14 +602,17 @@ static bool *shared_params(const Entry *entry, const Step *step) {
     size_t n = step->kernel->bufs.len;
     bool *shared = TN_NEW_ARRAY(&entry->ctx->scratch, bool, n + 1);
     const Slot **slots = TN_NEW_ARRAY(&entry->ctx->scratch, const Slot *, n + 1);
+    const Dim **offsets = TN_NEW_ARRAY(&entry->ctx->scratch, const Dim *, n + 1);
     for (size_t i = 0, param = 0; i < n; i++) {
         if (step->kernel->bufs.data[i]->kind == BUF_PARAM) {
+            offsets[i] = step->offsets[param];
             slots[i] = tn_entry_root(entry, step->args[param++]);
         }
         for (size_t k = 0; k < i; k++) {
             bool written =
                 step->kernel->bufs.data[i]->written || step->kernel->bufs.data[k]->written;
-            if (slots[i] != NULL && slots[i] == slots[k] && written) {
+            /* Different offsets into one slot are different parts of it. */
+            if (slots[i] != NULL && slots[i] == slots[k] && offsets[i] == offsets[k] && written) {
                 shared[i] = shared[k] = true;
             }
         }
@@ -538,6 +700,7 @@ static Entry make_entry(EmitModule *em, size_t i) {
                    .io = &em->io,
                    .n_outdims = count_outdims(program->graph)};
     find_placed(&entry);
+    find_units(&entry);
     return entry;
 }
 

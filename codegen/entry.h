@@ -20,6 +20,11 @@ typedef struct IoDims {
     TN_VEC(const Dim *) dims;
 } IoDims;
 
+/* What the table calls a kernel: a step, or the steps of an outermost loop. */
+typedef struct Unit {
+    size_t first, last;
+} Unit;
+
 typedef struct Entry {
     Ctx *ctx;
     Program *program;
@@ -31,6 +36,7 @@ typedef struct Entry {
     IoDims *io;
     TN_VEC(const char *) checks;
     TN_VEC(const Slot *) placed;  /* arena slots placed at run time; empty when static */
+    TN_VEC(Unit) units;
     uint32_t n_outdims;
 } Entry;
 

@@ -22,6 +22,7 @@ Slot *tn_program_slot(Program *program, SlotKind kind, int32_t index, const Valu
                    .bytes = bytes,
                    .first = -1,
                    .last = -1,
+                   .home = -1,
                    .alias = -1,
                    .value = value};
     tn_vec_push(&program->ctx->arena, &program->slots, slot);
@@ -56,6 +57,37 @@ static void print_slot(const Program *program, const Slot *slot, StrBuf *out) {
     tn_str_puts(out, "\n");
 }
 
+int32_t tn_program_loop_of(const Program *program, int32_t step) {
+    for (size_t i = program->loops.len; i-- > 0;) {
+        if (program->loops.data[i].first <= step && step <= program->loops.data[i].last) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+int32_t tn_program_outer_loop(const Program *program, int32_t step) {
+    int32_t loop = tn_program_loop_of(program, step);
+    while (loop >= 0 && program->loops.data[loop].parent >= 0) {
+        loop = program->loops.data[loop].parent;
+    }
+    return loop;
+}
+
+static void print_loops(const Program *program, int32_t step, StrBuf *out) {
+    for (size_t i = 0; i < program->loops.len; i++) {
+        const ProgramLoop *loop = &program->loops.data[i];
+        if (loop->first == step) {
+            tn_str_puts(out, "loop ");
+            tn_dim_print(program->ctx, loop->round, out);
+            tn_str_puts(out, " in ");
+            tn_dim_print(program->ctx, loop->trips, out);
+            tn_str_printf(out, " steps %d..%d%s\n", loop->first, loop->last,
+                          loop->barrier ? " barrier" : "");
+        }
+    }
+}
+
 void tn_program_print(const Program *program, StrBuf *out) {
     tn_str_puts(out, "program ");
     tn_str_escape(out, tn_sv(program->name != NULL ? program->name : ""));
@@ -65,11 +97,16 @@ void tn_program_print(const Program *program, StrBuf *out) {
     }
     for (size_t i = 0; i < program->steps.len; i++) {
         const Step *step = &program->steps.data[i];
+        print_loops(program, (int32_t)i, out);
         tn_str_printf(out, "step %zu%s%s (", i, step->barrier ? " barrier" : "",
                       step->serial ? " serial" : "");
         for (size_t k = 0, n = 0; k < step->kernel->bufs.len; k++) {
             if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
                 tn_str_printf(out, "%s%u", n > 0 ? ", " : "", step->args[n]->id);
+                if (step->offsets[n] != NULL) {
+                    tn_str_puts(out, " + ");
+                    tn_dim_print(program->ctx, step->offsets[n], out);
+                }
                 n++;
             }
         }
@@ -85,6 +122,23 @@ typedef struct Memory {
     bool *owned;
 } Memory;
 
+static size_t variable_bytes(const Slot *slot) {
+    return (size_t)tn_type_static_count(&slot->value->type) *
+           tn_dtype_bytes(slot->value->type.dtype);
+}
+
+/* The data of the input that is this variable; NULL when there is none. */
+static void *input_data(const Program *program, InputKind kind, int32_t index,
+                        void *const *inputs) {
+    for (size_t i = 0; i < program->graph->inputs.len; i++) {
+        InputSource source = program->graph->sources.data[i];
+        if (source.kind == kind && source.index == index) {
+            return inputs[i];
+        }
+    }
+    return NULL;
+}
+
 static bool place_slot(Memory *memory, Slot *slot, void *const *inputs, void *const *outputs,
                        const int64_t *symbols) {
     int64_t bytes = 0;
@@ -94,6 +148,9 @@ static bool place_slot(Memory *memory, Slot *slot, void *const *inputs, void *co
         return true;
     case SLOT_OUTPUT:
         memory->data[slot->id] = outputs[slot->index];
+        return true;
+    case SLOT_HYPER:
+        memory->data[slot->id] = input_data(memory->program, INPUT_HYPER, slot->index, inputs);
         return true;
     case SLOT_WEIGHT:
         memory->data[slot->id] = (void *)(uintptr_t)slot->blob->data;
@@ -107,26 +164,83 @@ static bool place_slot(Memory *memory, Slot *slot, void *const *inputs, void *co
     }
     memory->data[slot->id] = calloc(1, (size_t)bytes + 1);
     memory->owned[slot->id] = true;
-    return memory->data[slot->id] != NULL ||
-           tn_diag(&memory->program->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
-}
-
-static bool run_steps(Memory *memory, const int64_t *symbols) {
-    Program *program = memory->program;
-    for (size_t i = 0; i < program->steps.len; i++) {
-        const Step *step = &program->steps.data[i];
-        size_t n = step->kernel->bufs.len;
-        void **data = TN_NEW_ARRAY(&program->ctx->scratch, void *, n + 1);
-        for (size_t k = 0, param = 0; k < n; k++) {
-            if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
-                data[k] = memory->data[step->args[param++]->id];
-            }
-        }
-        if (!tn_kernel_interp(step->kernel, data, symbols)) {
-            return false;
-        }
+    if (memory->data[slot->id] == NULL) {
+        return tn_diag(&memory->program->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
+    }
+    const void *old = slot->kind == SLOT_STATE
+                          ? input_data(memory->program, INPUT_STATE, slot->index, inputs)
+                          : NULL;
+    if (old != NULL) {
+        memcpy(memory->data[slot->id], old, variable_bytes(slot));
     }
     return true;
+}
+
+static bool run_step(Memory *memory, const Step *step, const int64_t *symbols) {
+    Program *program = memory->program;
+    size_t n = step->kernel->bufs.len;
+    void **data = TN_NEW_ARRAY(&program->ctx->scratch, void *, n + 1);
+    for (size_t k = 0, param = 0; k < n; k++) {
+        if (step->kernel->bufs.data[k]->kind != BUF_PARAM) {
+            continue;
+        }
+        int64_t offset = 0;
+        if (step->offsets[param] != NULL &&
+            !tn_dim_eval(step->offsets[param], symbols, &offset)) {
+            return tn_diag(&program->ctx->diags, TN_LIMIT, (Loc){0}, "an offset overflows");
+        }
+        data[k] = (char *)memory->data[step->args[param++]->id] + offset;
+    }
+    return tn_kernel_interp(step->kernel, data, symbols);
+}
+
+/* Steps first..last; loops that are inside `around` and begin there are run whole. */
+static bool run_steps(Memory *memory, int32_t first, int32_t last, int32_t around,
+                      int64_t *symbols);
+
+static bool run_loop(Memory *memory, int32_t number, int64_t *symbols) {
+    const ProgramLoop *loop = &memory->program->loops.data[number];
+    int64_t trips = 0;
+    bool ok = tn_dim_eval(loop->trips, symbols, &trips);
+    for (int64_t round = 0; ok && round < trips; round++) {
+        symbols[loop->round->sym] = round;
+        ok = run_steps(memory, loop->first, loop->last, number, symbols);
+    }
+    return ok;
+}
+
+static int32_t loop_at(const Program *program, int32_t step, int32_t around) {
+    for (size_t i = 0; i < program->loops.len; i++) {
+        if (program->loops.data[i].first == step && program->loops.data[i].parent == around) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+static bool run_steps(Memory *memory, int32_t first, int32_t last, int32_t around,
+                      int64_t *symbols) {
+    const Program *program = memory->program;
+    bool ok = true;
+    for (int32_t i = first; ok && i <= last; i++) {
+        int32_t loop = loop_at(program, i, around);
+        ok = loop >= 0 ? run_loop(memory, loop, symbols)
+                       : run_step(memory, &program->steps.data[i], symbols);
+        i = loop >= 0 ? program->loops.data[loop].last : i;
+    }
+    return ok;
+}
+
+static void give_state(const Memory *memory, void *const *outputs) {
+    const Program *program = memory->program;
+    for (size_t i = 0; i < program->slots.len; i++) {
+        const Slot *slot = program->slots.data[i];
+        for (size_t k = 0; slot->kind == SLOT_STATE && k < program->graph->outputs.len; k++) {
+            if (program->graph->outputs.data[k].state == slot->index) {
+                memcpy(outputs[k], memory->data[slot->id], variable_bytes(slot));
+            }
+        }
+    }
 }
 
 bool tn_program_interp(Program *program, void *const *inputs, void *const *outputs,
@@ -139,7 +253,12 @@ bool tn_program_interp(Program *program, void *const *inputs, void *const *outpu
     for (size_t i = 0; i < program->slots.len && ok; i++) {
         ok = place_slot(&memory, program->slots.data[i], inputs, outputs, symbols);
     }
-    ok = ok && run_steps(&memory, symbols);
+    int64_t *values = tn_arena_copy(scratch, symbols,
+                                    (program->ctx->dims->symbols.len + 1) * sizeof *symbols);
+    ok = ok && run_steps(&memory, 0, (int32_t)program->steps.len - 1, -1, values);
+    if (ok) {
+        give_state(&memory, outputs);
+    }
     for (size_t i = 0; i < program->slots.len; i++) {
         if (memory.owned[i]) {
             free(memory.data[i]);

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "ir/loopnode.h"
 #include "passes/fuse.h"
 
 /* Bounds what one emitted function can grow to. */
@@ -440,6 +441,9 @@ static void place_node(Fuse *fuse, Node *node) {
             place_forced_view(fuse, node);
         }
         break;
+    case OPC_LOOP:
+        group_new(fuse, node);
+        break;
     case OPC_REDUCE:
         if (!fuse->optimise || !join_rows(fuse, node)) {
             group_new(fuse, node);
@@ -461,7 +465,8 @@ static void place_node(Fuse *fuse, Node *node) {
 static bool separate_outputs(Graph *graph) {
     for (size_t i = 0; i < graph->outputs.len; i++) {
         GraphOutput *output = &graph->outputs.data[i];
-        bool taken = output->value->def == NULL || tn_node_is_const(output->value->def);
+        bool taken = output->value->def == NULL || tn_node_is_const(output->value->def) ||
+                     output->value->def->body != NULL;
         for (size_t k = 0; k < i && !taken; k++) {
             taken = graph->outputs.data[k].value == output->value;
         }
@@ -486,9 +491,31 @@ static bool separate_outputs(Graph *graph) {
     return true;
 }
 
+/* A loop overwrites the memory of its carried operands: each is a value that nothing else reads,
+ * made by a kernel. */
+static bool separate_carried(Graph *graph) {
+    for (Node *node = graph->first; node != NULL; node = node->next) {
+        uint32_t carried = node->body != NULL ? tn_loop_shape(node).carried : 0;
+        for (uint32_t i = 0; i < carried; i++) {
+            Value *from = node->in[i];
+            bool own = from->def != NULL && from->n_uses == 1 && from->def->body == NULL &&
+                       tn_node_class(from->def) != OPC_SOURCE &&
+                       tn_node_class(from->def) != OPC_VIEW;
+            Node *copy = own ? NULL
+                             : tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, node->loc, node);
+            if (copy != NULL) {
+                tn_node_set_input(node, i, copy->out[0]);
+            } else if (!own) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool tn_pass_fuse(Compile *compile) {
     Graph *graph = compile->graph;
-    if (!separate_outputs(graph)) {
+    if (!separate_outputs(graph) || !separate_carried(graph)) {
         return false;
     }
     Fuse fuse = {.ctx = compile->ctx,

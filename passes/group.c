@@ -74,7 +74,7 @@ GroupVec tn_groups_collect(Ctx *ctx, const Graph *graph, Arena *arena) {
 }
 
 bool tn_operand_needs_buffer(const Node *node, uint32_t slot) {
-    return tn_node_has(node, TRAIT_BUFFER0) && slot == 0;
+    return node->body != NULL || (tn_node_has(node, TRAIT_BUFFER0) && slot == 0);
 }
 
 /* A reader that notes where a view's formula looks. */

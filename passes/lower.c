@@ -4,7 +4,7 @@
 
 #include "passes/lower.h"
 
-static const Dim *slot_bytes(Ctx *ctx, const Type *type) {
+const Dim *tn_lower_slot_bytes(Ctx *ctx, const Type *type) {
     const Dim *count = tn_type_phys_count(ctx, type);
     const Dim *bytes = tn_dim_mulc(ctx, count, (int64_t)tn_dtype_bytes(type->dtype));
     return tn_dim_mulc(ctx, tn_dim_divc(ctx, tn_dim_addc(ctx, bytes, 63), 64), 64);
@@ -30,7 +30,7 @@ Slot *tn_lower_slot(Lowering *lowering, const Value *value) {
     if (*slot == NULL) {
         Ctx *ctx = lowering->lower.ctx;
         *slot = tn_program_slot(lowering->program, SLOT_WEIGHT, 0, value,
-                                slot_bytes(ctx, &value->type));
+                                tn_lower_slot_bytes(ctx, &value->type));
         (*slot)->blob = packed_blob(ctx, value);
     }
     return *slot;
@@ -50,7 +50,7 @@ static bool read_outside(const Value *value, int32_t group) {
 
 static Slot *add_slot(Lowering *lowering, SlotKind kind, size_t index, const Value *value) {
     return tn_program_slot(lowering->program, kind, (int32_t)index, value,
-                           slot_bytes(lowering->lower.ctx, &value->type));
+                           tn_lower_slot_bytes(lowering->lower.ctx, &value->type));
 }
 
 static Slot *add_state(Lowering *lowering, int32_t state, const Value *value) {
@@ -61,7 +61,7 @@ static Slot *add_state(Lowering *lowering, int32_t state, const Value *value) {
 }
 
 static void make_input_slot(Lowering *lowering, size_t i) {
-    const Graph *graph = lowering->compile->graph;
+    const Graph *graph = lowering->graph;
     const Value *value = graph->inputs.data[i];
     InputSource source = graph->sources.data[i];
     lowering->slots[value->id] =
@@ -72,7 +72,7 @@ static void make_input_slot(Lowering *lowering, size_t i) {
 
 /* The new value of a state variable shares the old one's memory if it can. */
 static void make_update_slot(Lowering *lowering, const GraphOutput *output) {
-    const Graph *graph = lowering->compile->graph;
+    const Graph *graph = lowering->graph;
     const Value *old = tn_graph_old_state(graph, output->value);
     Slot *slot = old != NULL ? lowering->slots[old->id]
                              : add_state(lowering, output->state, output->value);
@@ -83,13 +83,14 @@ static void make_update_slot(Lowering *lowering, const GraphOutput *output) {
 }
 
 static void make_slots(Lowering *lowering) {
-    Graph *graph = lowering->compile->graph;
+    Graph *graph = lowering->graph;
     Program *program = lowering->program;
     Ctx *ctx = lowering->lower.ctx;
-    for (size_t i = 0; i < graph->inputs.len; i++) {
+    /* What goes into and out of a loop's body has its place already. */
+    for (size_t i = 0; i < graph->inputs.len && lowering->turn == NULL; i++) {
         make_input_slot(lowering, i);
     }
-    for (size_t i = 0; i < graph->outputs.len; i++) {
+    for (size_t i = 0; i < graph->outputs.len && lowering->turn == NULL; i++) {
         const GraphOutput *output = &graph->outputs.data[i];
         if (output->state >= 0) {
             make_update_slot(lowering, output);
@@ -101,8 +102,10 @@ static void make_slots(Lowering *lowering) {
         for (uint32_t i = 0; i < node->n_out && node->group >= 0; i++) {
             Value *value = node->out[i];
             if (lowering->slots[value->id] == NULL && read_outside(value, node->group)) {
-                lowering->slots[value->id] =
-                    tn_program_slot(program, SLOT_ARENA, 0, value, slot_bytes(ctx, &value->type));
+                Slot *slot = tn_program_slot(program, SLOT_ARENA, 0, value,
+                                             tn_lower_slot_bytes(ctx, &value->type));
+                slot->home = lowering->home;
+                lowering->slots[value->id] = slot;
             }
         }
     }
@@ -165,7 +168,9 @@ static void finish_step(Lowering *lowering) {
     Step step = {.kernel = lowering->kernel, .scratch = tn_dim_const(ctx, 0)};
     step.args = tn_arena_copy(&ctx->arena, lowering->args.data,
                               (lowering->args.len + (lowering->args.len == 0)) * sizeof(Slot *));
-    lowering->kernel->flops = count_flops(ctx, lowering->kernel->body, 1);
+    step.offsets = tn_arena_copy(&ctx->arena, lowering->arg_offsets.data,
+                                 (lowering->args.len + (lowering->args.len == 0)) * sizeof(Dim *));
+    lowering->kernel->flops = count_flops(ctx, lowering->kernel->body, lowering->trips);
     for (size_t i = 0; i < lowering->kernel->bufs.len; i++) {
         const Buf *buf = lowering->kernel->bufs.data[i];
         const Dim *bytes = tn_dim_mulc(ctx, tn_dim_product(ctx, buf->dims, buf->rank),
@@ -189,6 +194,8 @@ static bool build_kernel(Lowering *lowering, const Group *group) {
     lowering->staged = tn_map(&ctx->scratch);
     lowering->args.data = NULL;
     lowering->args.len = lowering->args.cap = 0;
+    lowering->arg_offsets.data = NULL;
+    lowering->arg_offsets.len = lowering->arg_offsets.cap = 0;
     lowering->known.data = NULL;
     lowering->known.len = lowering->known.cap = 0;
     lowering->guarded = 0;
@@ -218,36 +225,55 @@ static void copy_apart(Lowering *lowering) {
     for (size_t i = 0; i < lowering->apart.len; i++) {
         const Apart *apart = &lowering->apart.data[i];
         lowering->kernel = tn_lower_copy_kernel(lowering->lower.ctx, apart->value);
-        lowering->args.data = NULL;
-        lowering->args.len = lowering->args.cap = 0;
-        tn_vec_push(&lowering->lower.ctx->scratch, &lowering->args,
-                    lowering->slots[apart->value->id]);
-        tn_vec_push(&lowering->lower.ctx->scratch, &lowering->args, apart->state);
+        Slot *args[] = {lowering->slots[apart->value->id], apart->state};
+        const Dim *offsets[] = {NULL, NULL};
+        lowering->args.data = args;
+        lowering->arg_offsets.data = offsets;
+        lowering->args.len = lowering->arg_offsets.len = 2;
         finish_step(lowering);
     }
 }
 
-bool tn_pass_lower(Compile *compile) {
+Lowering *tn_lowering_new(Compile *compile, Program *program, Graph *graph) {
     Ctx *ctx = compile->ctx;
     Lowering *lowering = TN_NEW(&ctx->scratch, Lowering);
     *lowering = (Lowering){
         .lower = {.ctx = ctx, .read = tn_lower_read, .read_at = tn_lower_read_at},
         .compile = compile,
-        .program = tn_program_new(ctx, compile->graph),
+        .program = program,
+        .graph = graph,
+        .home = -1,
+        .trips = 1,
     };
-    size_t n_values = compile->graph->n_values + 1;
+    size_t n_values = graph->n_values + 1;
     lowering->slots = TN_NEW_ARRAY(&ctx->scratch, Slot *, n_values);
+    lowering->offsets = TN_NEW_ARRAY(&ctx->scratch, const Dim *, n_values);
     lowering->pos = TN_NEW_ARRAY(&ctx->scratch, const Dim *const *, n_values);
     lowering->inner = TN_NEW_ARRAY(&ctx->scratch, bool, n_values);
-    lowering->program->module = compile->module;
-    compile->program = lowering->program;
+    return lowering;
+}
+
+bool tn_lower_graph(Lowering *lowering) {
+    Ctx *ctx = lowering->lower.ctx;
     make_slots(lowering);
-    GroupVec groups = tn_groups_collect(ctx, compile->graph, &ctx->scratch);
+    GroupVec groups = tn_groups_collect(ctx, lowering->graph, &ctx->scratch);
     for (size_t i = 0; i < groups.len; i++) {
-        if (groups.data[i].nodes.len > 0 && !lower_one(lowering, &groups.data[i])) {
+        const Group *group = &groups.data[i];
+        if (group->nodes.len == 0) {
+            continue;
+        }
+        const Node *first = group->nodes.data[0];
+        if (first->body != NULL ? !tn_lower_loop_node(lowering, first)
+                                : !lower_one(lowering, group)) {
             return false;
         }
     }
     copy_apart(lowering);
     return true;
+}
+
+bool tn_pass_lower(Compile *compile) {
+    compile->program = tn_program_new(compile->ctx, compile->graph);
+    compile->program->module = compile->module;
+    return tn_lower_graph(tn_lowering_new(compile, compile->program, compile->graph));
 }

@@ -27,13 +27,19 @@ typedef struct Lowering {
     Lower lower; /* first: callbacks get &lowering->lower */
     Compile *compile;
     Program *program;
+    Graph *graph;        /* the entry's, or a loop's body */
+    int32_t home;        /* number of the loop around, or -1 */
+    const Dim *turn;     /* the body's first input; NULL outside of loops */
+    double trips;        /* how often all of it runs, an estimate */
     Slot **slots;        /* by value id; NULL for values that are not in memory */
+    const Dim **offsets; /* by value id: bytes from the slot's start; NULL: none */
     /* the kernel being built */
     const Group *group;
     Kernel *kernel;
     TN_VEC(Apart) apart;
-    Map bufs;            /* slot id -> Buf */
+    Map bufs;            /* slot and offset -> Buf */
     TN_VEC(Slot *) args;
+    TN_VEC(const Dim *) arg_offsets;
     TN_VEC(Known) known;
     Stmt **block;        /* where statements go */
     int guarded;         /* > 0: inside a formula that tests its index: define no temps */
@@ -44,6 +50,12 @@ typedef struct Lowering {
 } Lowering;
 
 /* ---- lower.c ---- */
+/* A lowering of a graph into a program, with nothing done yet. */
+Lowering *tn_lowering_new(Compile *compile, Program *program, Graph *graph);
+/* Slots for what the graph's groups pass along, and their kernels as steps. */
+bool tn_lower_graph(Lowering *lowering);
+/* Bytes a value takes, rounded up to whole slots. */
+const Dim *tn_lower_slot_bytes(Ctx *ctx, const Type *type);
 /* Where a value in memory lies; weight slots are made here, packed in the value's layout. */
 Slot *tn_lower_slot(Lowering *lowering, const Value *value);
 
@@ -53,6 +65,8 @@ Expr *tn_lower_read_at(Lower *lower, const Value *value, const Dim *const *index
                        Expr *at);
 /* The kernel's buffer for a value in memory, added as a parameter on first use. */
 Buf *tn_lower_buf(Lowering *lowering, const Value *value);
+/* The key of a value's memory in lowering->bufs. */
+uint64_t tn_lower_place_key(Lowering *lowering, const Value *value);
 /* STORE of `expr` as element `index` of `value`. */
 void tn_lower_store(Lowering *lowering, const Value *value, const Dim *const *index, Expr *expr);
 /* Gives `expr` a temp in the open block (unless inside a guarded formula) and remembers it. */
@@ -72,6 +86,9 @@ bool tn_lower_keep_apart(Lowering *lowering);
 void tn_lower_put_apart(Lowering *lowering, const Value *value, Slot *state);
 /* A kernel that copies its first parameter to its second. */
 Kernel *tn_lower_copy_kernel(Ctx *ctx, const Value *value);
+
+/* ---- lower_loop.c ---- */
+bool tn_lower_loop_node(Lowering *outer, const Node *node);
 
 /* ---- lower_nest.c ---- */
 bool tn_lower_group(Lowering *lowering);

@@ -46,9 +46,25 @@ Expr *tn_lower_define(Lowering *lowering, const Value *value, const Dim *const *
     return expr;
 }
 
+uint64_t tn_lower_place_key(Lowering *lowering, const Value *value) {
+    const Dim *offset = lowering->offsets[value->id];
+    return (uint64_t)tn_lower_slot(lowering, value)->id << 32 |
+           (offset != NULL ? offset->id + 1u : 0);
+}
+
+/* The alignment a slot's memory has at an offset, in bytes. */
+static uint32_t alignment(Ctx *ctx, const Slot *slot, const Dim *offset, DType dtype) {
+    bool ours =
+        slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT || slot->kind == SLOT_STATE;
+    bool whole = offset == NULL || tn_dim_is(tn_dim_modc(ctx, offset, 64), 0);
+    return ours && whole ? 64 : (uint32_t)tn_dtype_bytes(dtype);
+}
+
 Buf *tn_lower_buf(Lowering *lowering, const Value *value) {
     Slot *slot = tn_lower_slot(lowering, value);
-    Buf *known = tn_map_get_int(&lowering->bufs, slot->id);
+    const Dim *offset = lowering->offsets[value->id];
+    uint64_t key = tn_lower_place_key(lowering, value);
+    Buf *known = tn_map_get_int(&lowering->bufs, key);
     if (known != NULL) {
         return known;
     }
@@ -57,10 +73,10 @@ Buf *tn_lower_buf(Lowering *lowering, const Value *value) {
     int rank = tn_type_phys_dims(ctx, &value->type, dims);
     Buf *buf = tn_kernel_buf(lowering->kernel, BUF_PARAM, value->type.dtype, rank, dims);
     buf->value = value;
-    bool ours = slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT || slot->kind == SLOT_STATE;
-    buf->align = ours ? 64 : (uint32_t)tn_dtype_bytes(value->type.dtype);
+    buf->align = alignment(ctx, slot, offset, value->type.dtype);
     tn_vec_push(&ctx->scratch, &lowering->args, slot);
-    *tn_map_put_int(&lowering->bufs, slot->id, NULL) = buf;
+    tn_vec_push(&ctx->scratch, &lowering->arg_offsets, offset);
+    *tn_map_put_int(&lowering->bufs, key, NULL) = buf;
     return buf;
 }
 
@@ -167,6 +183,9 @@ Expr *tn_lower_read(Lower *lower, const Value *value, const Dim *const *index) {
     }
     if (in_group(lowering, value)) {
         return read_member(lowering, value, index);
+    }
+    if (lowering->turn != NULL && value == lowering->graph->inputs.data[0]) {
+        return tn_expr_index(lower->ctx, TN_I64, lowering->turn);
     }
     if (value->def == NULL || value->def->group >= 0) {
         return load(lowering, value, index);

@@ -93,7 +93,7 @@ bool tn_lower_keep_apart(Lowering *lowering) {
         if (slot == NULL || slot->kind != SLOT_STATE) {
             continue;
         }
-        const Buf *buf = tn_map_get_int(&lowering->bufs, slot->id);
+        const Buf *buf = tn_map_get_int(&lowering->bufs, tn_lower_place_key(lowering, value));
         if (buf != NULL && !buf_is_safe(lowering->kernel, buf)) {
             tn_lower_put_apart(lowering, value, slot);
             changed = true;

@@ -21,11 +21,16 @@ static uint64_t round_up(uint64_t size, uint64_t align) {
     return (size + align - 1) / align * align;
 }
 
-static void extend_life(Slot *slot, int32_t step) {
-    if (slot->first < 0) {
-        slot->first = step;
+/* A slot that a loop's turns do not define anew lives as long as the loop. */
+static void extend_life(const Program *program, Slot *slot, int32_t step) {
+    int32_t first = step, last = step;
+    for (int32_t loop = tn_program_loop_of(program, step); loop >= 0 && loop != slot->home;
+         loop = program->loops.data[loop].parent) {
+        first = program->loops.data[loop].first;
+        last = program->loops.data[loop].last;
     }
-    slot->last = step;
+    slot->first = slot->first < 0 || first < slot->first ? first : slot->first;
+    slot->last = last > slot->last ? last : slot->last;
 }
 
 static void find_lives(Program *program) {
@@ -33,7 +38,7 @@ static void find_lives(Program *program) {
         const Step *step = &program->steps.data[i];
         for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
             if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
-                extend_life(step->args[param++], (int32_t)i);
+                extend_life(program, step->args[param++], (int32_t)i);
             }
         }
         program->scratch = tn_dim_max(program->ctx, program->scratch, step->scratch);
@@ -234,22 +239,50 @@ static bool must_wait(const Program *program, const TouchVec *since, const Touch
     return false;
 }
 
+static void touch_step(Program *program, Step *step, TouchVec *since) {
+    TouchVec touches = {0};
+    for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
+        const Buf *buf = step->kernel->bufs.data[k];
+        if (buf->kind == BUF_PARAM) {
+            Touch touch = {step->args[param++], buf->written, step->serial};
+            tn_vec_push(&program->ctx->scratch, &touches, touch);
+            step->barrier = step->barrier || must_wait(program, since, &touch);
+        }
+    }
+    since->len = step->barrier ? 0 : since->len;
+    for (size_t k = 0; k < touches.len; k++) {
+        tn_vec_push(&program->ctx->scratch, since, touches.data[k]);
+    }
+}
+
+/* Threads meet at the start of each round, unless one thread does all of its steps. */
+static bool meets(const Program *program, const ProgramLoop *loop) {
+    bool serial = true;
+    for (int32_t i = loop->first; i <= loop->last; i++) {
+        serial = serial && program->steps.data[i].serial;
+    }
+    return !serial;
+}
+
+/* A loop may run no round at all: what was touched before it still counts behind it. */
 static void place_barriers(Program *program) {
-    TouchVec since = {0};
+    TouchVec since = {0}, *before = TN_NEW_ARRAY(&program->ctx->scratch, TouchVec,
+                                                 program->loops.len + 1);
     for (size_t i = 0; i < program->steps.len; i++) {
-        Step *step = &program->steps.data[i];
-        TouchVec touches = {0};
-        for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
-            const Buf *buf = step->kernel->bufs.data[k];
-            if (buf->kind == BUF_PARAM) {
-                Touch touch = {step->args[param++], buf->written, step->serial};
-                tn_vec_push(&program->ctx->scratch, &touches, touch);
-                step->barrier = step->barrier || must_wait(program, &since, &touch);
+        for (size_t l = 0; l < program->loops.len; l++) {
+            ProgramLoop *loop = &program->loops.data[l];
+            if (loop->first == (int32_t)i && meets(program, loop)) {
+                loop->barrier = true;
+                before[l] = since;
+                since = (TouchVec){0};
             }
         }
-        since.len = step->barrier ? 0 : since.len;
-        for (size_t k = 0; k < touches.len; k++) {
-            tn_vec_push(&program->ctx->scratch, &since, touches.data[k]);
+        touch_step(program, &program->steps.data[i], &since);
+        for (size_t l = program->loops.len; l-- > 0;) {
+            for (size_t k = 0; program->loops.data[l].last == (int32_t)i && k < before[l].len;
+                 k++) {
+                tn_vec_push(&program->ctx->scratch, &since, before[l].data[k]);
+            }
         }
     }
 }

@@ -73,9 +73,23 @@ static bool verify(Compile *compile, const Pass *pass) {
                    pass->name, compile->program == NULL ? "graph" : "program");
 }
 
+/* Graph passes work on one graph: bodies of loops are graphs of their own, done first. */
+static bool run_on_bodies(Compile *compile, const Pass *pass) {
+    Graph *graph = compile->graph;
+    bool ok = true;
+    for (Node *node = graph->first; ok && node != NULL; node = node->next) {
+        if (node->body != NULL && pass->level == PASS_GRAPH) {
+            compile->graph = node->body;
+            ok = run_on_bodies(compile, pass) && pass->run(compile);
+        }
+    }
+    compile->graph = graph;
+    return ok;
+}
+
 bool tn_pass_run(Compile *compile, const Pass *pass) {
     ArenaMark mark = tn_arena_mark(&compile->ctx->scratch);
-    bool ok = pass->run(compile) && (!compile->options.verify_each || verify(compile, pass));
+    bool ok = run_on_bodies(compile, pass) && pass->run(compile) && (!compile->options.verify_each || verify(compile, pass));
     tn_arena_reset(&compile->ctx->scratch, mark);
     return ok;
 }
