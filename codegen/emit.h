@@ -132,11 +132,12 @@ void tn_emit_assign(Emit *e, const Temp *temp, const Dim *const *index, Val valu
 
 /* Prints what must precede the expression and returns it. */
 Val tn_emit_expr(Emit *e, Expr *expr);
-/* The value of a whole statement: shared parts are computed once. */
-Val tn_emit_value(Emit *e, Expr *expr);
+/* The value of a whole statement: parts shared within it, or with what of the statement is
+ * emitted next (`also`, may be NULL), are computed once. */
+Val tn_emit_value(Emit *e, Expr *expr, Expr *also);
 /* One lane after the other in a C loop. */
 Val tn_emit_by_lane(Emit *e, Expr *expr);
-void tn_emit_store(Emit *e, const Buf *buf, const Dim *const *index, Val value);
+void tn_emit_store(Emit *e, const Stmt *stmt);
 
 /* ---- emit_value.c ---- */
 

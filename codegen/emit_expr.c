@@ -154,16 +154,20 @@ static Val to_memory(Emit *e, const Buf *buf, Val value) {
     return value;
 }
 
+/* The element at `start` and on is the first of the lanes in use. */
+static void store_vector(Emit *e, const char *start, Val value) {
+    if (e->lanes.count == NULL) {
+        tn_emit_line(e, "%s(%s, %s);", tn_prelude_fn(e->prelude, "store", value.type), start,
+                     value.text);
+    } else {
+        tn_emit_line(e, "%s(%s, %s, %s);", tn_prelude_part(e->prelude, true, value.type), start,
+                     e->lanes.count, value.text);
+    }
+}
+
 static void store_consecutive(Emit *e, const Buf *buf, const Dim *start, Val value) {
     value = to_memory(e, buf, tn_val_spread(e, value, e->lanes.n));
-    const char *at = tn_emit_dim(e, start);
-    if (e->lanes.count == NULL) {
-        tn_emit_line(e, "%s(b%u + %s, %s);", tn_prelude_fn(e->prelude, "store", value.type),
-                     buf->id, at, value.text);
-    } else {
-        tn_emit_line(e, "%s(b%u + %s, %s, %s);", tn_prelude_part(e->prelude, true, value.type),
-                     buf->id, at, e->lanes.count, value.text);
-    }
+    store_vector(e, tn_emit_text(e, "b%u + %s", buf->id, tn_emit_dim(e, start)), value);
 }
 
 /* One lane after the other, in order. */
@@ -179,20 +183,6 @@ static void store_by_lane(Emit *e, const Buf *buf, const Dim *position, Val valu
     e->names[var->sym] = NULL;
     e->depth--;
     tn_emit_line(e, "}");
-}
-
-void tn_emit_store(Emit *e, const Buf *buf, const Dim *const *index, Val value) {
-    const Dim *position = tn_emit_position(e, buf, index), *rest = NULL;
-    int64_t coef = 0;
-    e->buf_used[buf->id] = true;
-    if (value.type.lanes == 1 && !tn_emit_uses_lanes(e, position)) {
-        tn_emit_line(e, "%s = %s;", element(e, buf, position).text, value.text);
-    } else if (tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) && coef == 1) {
-        store_consecutive(e, buf, rest, value);
-    } else {
-        store_by_lane(e, buf, position, value);
-    }
-    forget_loads(e, buf);
 }
 
 /* ---- lane by lane ---- */
@@ -472,10 +462,80 @@ static void count_uses(Emit *e, Expr *expr) {
     }
 }
 
-Val tn_emit_value(Emit *e, Expr *expr) {
+Val tn_emit_value(Emit *e, Expr *expr, Expr *also) {
     e->uses = tn_map(e->arena);
     e->values.len = 0;
     e->values_base = 0;
     count_uses(e, expr);
+    if (also != NULL) {
+        count_uses(e, also);
+    }
     return tn_emit_expr(e, expr);
+}
+
+/* ---- statements ---- */
+
+/* The places `position` + at * stride, of which one or the other depends on the lane. */
+static void store_computed_by_lane(Emit *e, const Stmt *stmt, const Dim *position, Val at,
+                                   Val value) {
+    const Buf *buf = stmt->buf;
+    const Dim *var = e->lanes.var;
+    const char *name = tn_emit_name(e, "i");
+    const char *count = e->lanes.count != NULL ? e->lanes.count : tn_emit_text(e, "%d", e->lanes.n);
+    at = tn_val_name(e, at);
+    value = tn_val_name(e, to_memory(e, buf, tn_val_spread(e, value, e->lanes.n)));
+    tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, count, name);
+    e->depth++;
+    e->names[var->sym] = name;
+    tn_emit_line(e, "b%u[%s + (int64_t)%s%s * %s] = %s[%s];", buf->id, tn_emit_dim(e, position),
+                 at.text, at.type.lanes > 1 ? tn_emit_text(e, "[%s]", name) : "",
+                 tn_emit_dim(e, buf->strides[stmt->dyn]), value.text, name);
+    e->names[var->sym] = NULL;
+    e->depth--;
+    tn_emit_line(e, "}");
+}
+
+static void store_computed(Emit *e, const Stmt *stmt, Val value) {
+    const Buf *buf = stmt->buf;
+    const Dim *position = tn_emit_position(e, buf, stmt->index), *rest = position;
+    int64_t coef = 0;
+    Val at = tn_emit_expr(e, stmt->at);
+    bool by_lane = tn_emit_uses_lanes(e, position) || at.type.lanes > 1 || value.type.lanes > 1;
+    e->buf_used[buf->id] = true;
+    if (by_lane && (at.type.lanes > 1 || !tn_emit_uses_lanes(e, position) ||
+                    !tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) || coef != 1)) {
+        store_computed_by_lane(e, stmt, position, at, value);
+        return;
+    }
+    const char *p = tn_emit_name(e, "p");
+    tn_emit_line(e, "%s *const %s = b%u + %s + (int64_t)%s * %s;", tn_dtype_c(buf->dtype), p,
+                 buf->id, tn_emit_dim(e, rest), at.text, tn_emit_dim(e, buf->strides[stmt->dyn]));
+    if (by_lane) {
+        store_vector(e, p, to_memory(e, buf, tn_val_spread(e, value, e->lanes.n)));
+    } else {
+        tn_emit_line(e, "%s[0] = %s;", p, value.text);
+    }
+}
+
+static void store_known(Emit *e, const Buf *buf, const Dim *const *index, Val value) {
+    const Dim *position = tn_emit_position(e, buf, index), *rest = NULL;
+    int64_t coef = 0;
+    e->buf_used[buf->id] = true;
+    if (value.type.lanes == 1 && !tn_emit_uses_lanes(e, position)) {
+        tn_emit_line(e, "%s = %s;", element(e, buf, position).text, value.text);
+    } else if (tn_dim_linear(e->ctx, position, e->lanes.var, &coef, &rest) && coef == 1) {
+        store_consecutive(e, buf, rest, value);
+    } else {
+        store_by_lane(e, buf, position, value);
+    }
+}
+
+void tn_emit_store(Emit *e, const Stmt *stmt) {
+    Val value = tn_emit_value(e, stmt->value, stmt->at);
+    if (stmt->at != NULL) {
+        store_computed(e, stmt, value);
+    } else {
+        store_known(e, stmt->buf, stmt->index, value);
+    }
+    forget_loads(e, stmt->buf);
 }

@@ -161,7 +161,7 @@ static bool is_shared_work(const Emit *e, Stmt *stmt) {
 /* ---- statements ---- */
 
 static void emit_acc(Emit *e, Stmt *stmt) {
-    Val value = tn_emit_value(e, stmt->value);
+    Val value = tn_emit_value(e, stmt->value, NULL);
     Val old = tn_emit_read_temp(e, stmt->temp, stmt->index);
     if (old.text == NULL) {
         tn_emit_fail(e, TN_INTERNAL, "an accumulator cannot be read as a vector");
@@ -175,9 +175,9 @@ static void emit_plain(Emit *e, Stmt *stmt) {
     if (stmt->kind == STMT_ACC) {
         emit_acc(e, stmt);
     } else if (stmt->kind == STMT_DEF) {
-        tn_emit_assign(e, stmt->temp, stmt->index, tn_emit_value(e, stmt->value));
+        tn_emit_assign(e, stmt->temp, stmt->index, tn_emit_value(e, stmt->value, NULL));
     } else {
-        tn_emit_store(e, stmt->buf, stmt->index, tn_emit_value(e, stmt->value));
+        tn_emit_store(e, stmt);
     }
 }
 

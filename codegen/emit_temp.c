@@ -113,7 +113,8 @@ static Access first_access(Stmt *stmt, const Temp *temp) {
         }
         return found;
     }
-    if (reads(stmt->value, temp) || (stmt->kind == STMT_ACC && stmt->temp == temp)) {
+    if (reads(stmt->value, temp) || (stmt->at != NULL && reads(stmt->at, temp)) ||
+        (stmt->kind == STMT_ACC && stmt->temp == temp)) {
         return ACCESS_READ;
     }
     return stmt->kind == STMT_DEF && stmt->temp == temp ? ACCESS_DEF : ACCESS_NONE;
@@ -246,7 +247,7 @@ static bool weigh_stmt(void *arg, Stmt *stmt) {
     if (stmt->kind != STMT_STORE && stmt->temp == choice->rep->temp) {
         weigh(choice, stmt->index);
     }
-    tn_expr_visit(stmt->value, weigh_expr, choice);
+    tn_stmt_exprs(stmt, weigh_expr, choice);
     return true;
 }
 

@@ -50,7 +50,7 @@ bool tn_dep_refers(Stmt *chain, const void *object, const Stmt *a, const Stmt *b
                 return true;
             }
         } else if (chain->buf == object || chain->temp == object ||
-                   !tn_expr_visit(chain->value, is_other, arg)) {
+                   !tn_stmt_exprs(chain, is_other, arg)) {
             return true;
         }
     }
@@ -105,7 +105,7 @@ static void collect_write(Collect *collect, const Stmt *stmt) {
     access.object = stmt->kind == STMT_STORE ? (const void *)stmt->buf : stmt->temp;
     access.index = stmt->index;
     access.n_index = stmt->n_index;
-    access.dyn = -1;
+    access.dyn = stmt->at != NULL ? (int8_t)stmt->dyn : (int8_t)-1;
     access.writes = true;
     access.acc = access.reads = stmt->kind == STMT_ACC;
     access.op = stmt->op;
@@ -130,7 +130,7 @@ static void collect_chain(Collect *collect, Stmt *stmt, bool top) {
                                      ? NULL
                                      : tn_arena_copy(collect->arena, collect->loops.data,
                                                      collect->loops.len * sizeof(Stmt *));
-        tn_expr_visit(stmt->value, collect_read, collect);
+        tn_stmt_exprs(stmt, collect_read, collect);
         collect_write(collect, stmt);
     }
 }
@@ -246,7 +246,7 @@ static bool covers_by_shape(Ctx *ctx, const DepAccess *write, const DepAccess *r
 
 static bool covers(Ctx *ctx, const DepAccess *write, const DepAccess *read) {
     if (write->acc || !write->writes || write->order >= read->order || read->dyn >= 0 ||
-        write->n_loops > MAX_LOOPS) {
+        write->dyn >= 0 || write->n_loops > MAX_LOOPS) {
         return false;
     }
     uint32_t common = common_loops(write, read);

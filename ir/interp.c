@@ -78,6 +78,7 @@ typedef struct Code {
     Affine *index;
     Place *place;
     Part *value;
+    Part *at; /* STORE: the computed part of index `dyn`, or NULL */
     Cell held, operand; /* ACC */
     Call *call;
 } Code;
@@ -280,8 +281,9 @@ static Cell read_place(Run *run, const Place *place, const Affine *index, int dy
                : fetch(place->data + (size_t)at * tn_dtype_bytes(place->dtype), place->dtype);
 }
 
-static void write_place(Run *run, Place *place, const Affine *index, Cell value) {
-    int64_t at = position(run, place, index, -1, 0);
+static void write_place(Run *run, Place *place, const Affine *index, int dyn, int64_t shift,
+                        Cell value) {
+    int64_t at = position(run, place, index, dyn, shift);
     if (at < 0) {
         return;
     }
@@ -441,6 +443,7 @@ static Code *compile_block(Run *run, const Stmt *stmt);
 static void compile_assignment(Run *run, Code *code, const Stmt *stmt) {
     code->index = compile_index(run, stmt->index, stmt->n_index);
     code->value = compile_expr(run, stmt->value);
+    code->at = stmt->at != NULL ? compile_expr(run, stmt->at) : NULL;
     code->place =
         stmt->kind == STMT_STORE ? &run->bufs[stmt->buf->id] : &run->temps[stmt->temp->id];
     if (stmt->kind == STMT_ACC) {
@@ -498,8 +501,10 @@ static void run_assignment(Run *run, Code *code) {
         }
         value = code->held;
     }
+    int64_t shift = code->at != NULL && !run->failed ? eval_part(run, code->at).i : 0;
     if (!run->failed) {
-        write_place(run, code->place, code->index, value);
+        write_place(run, code->place, code->index, code->at != NULL ? code->stmt->dyn : -1, shift,
+                    value);
     }
 }
 

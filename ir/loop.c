@@ -446,6 +446,14 @@ Stmt *tn_stmt_store(Kernel *kernel, Buf *buf, const Dim *const *index, Expr *val
     return stmt;
 }
 
+Stmt *tn_stmt_store_at(Kernel *kernel, Buf *buf, const Dim *const *index, int dyn, Expr *at,
+                       Expr *value) {
+    Stmt *stmt = tn_stmt_store(kernel, buf, index, value);
+    stmt->dyn = (uint8_t)dyn;
+    stmt->at = at;
+    return stmt;
+}
+
 void tn_stmt_append(Stmt **block, Stmt *stmt) {
     while (*block != NULL) {
         block = &(*block)->next;
@@ -467,6 +475,11 @@ bool tn_stmt_visit(Stmt *stmt, StmtVisitFn *fn, void *arg) {
     return true;
 }
 
+bool tn_stmt_exprs(const Stmt *stmt, ExprVisitFn *fn, void *arg) {
+    return stmt->kind == STMT_FOR || (tn_expr_visit(stmt->value, fn, arg) &&
+                                      (stmt->at == NULL || tn_expr_visit(stmt->at, fn, arg)));
+}
+
 static void remap_stmt(Remap *remap, Stmt *stmt) {
     for (; stmt != NULL; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR) {
@@ -478,6 +491,7 @@ static void remap_stmt(Remap *remap, Stmt *stmt) {
             stmt->index = copy_index(remap->ctx, index, stmt->n_index);
         }
         stmt->value = remap_expr(remap, stmt->value);
+        stmt->at = stmt->at != NULL ? remap_expr(remap, stmt->at) : NULL;
     }
 }
 

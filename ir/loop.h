@@ -88,7 +88,8 @@ typedef enum StmtKind {
     STMT_FOR,
     STMT_DEF, /* temp[index...] = value (first or repeated assignment) */
     STMT_ACC, /* temp[index...] = op(temp[index...], value), op one of add mul min max */
-    STMT_STORE /* buf[index...] = value */
+    STMT_STORE /* buf[index...] = value; with `at`, dim `dyn` of the index is the integer `at`,
+                  already in range, plus index[dyn] */
 } StmtKind;
 
 typedef enum LoopKind { LOOP_SERIAL, LOOP_PARTITION, LOOP_UNROLL, LOOP_VECTOR } LoopKind;
@@ -109,6 +110,8 @@ struct Stmt {
     Buf *buf;
     uint8_t n_index;
     const Dim *const *index;
+    uint8_t dyn; /* STORE with at */
+    Expr *at; /* STORE: NULL when the index is known */
     Expr *value;
 };
 
@@ -161,6 +164,8 @@ Stmt *tn_stmt_for(Kernel *kernel, const char *name, const Dim *extent); /* seria
 Stmt *tn_stmt_def(Kernel *kernel, Temp *temp, const Dim *const *index, Expr *value);
 Stmt *tn_stmt_acc(Kernel *kernel, Temp *temp, const Dim *const *index, Op op, Expr *value);
 Stmt *tn_stmt_store(Kernel *kernel, Buf *buf, const Dim *const *index, Expr *value);
+Stmt *tn_stmt_store_at(Kernel *kernel, Buf *buf, const Dim *const *index, int dyn, Expr *at,
+                       Expr *value);
 /* Appends `stmt` (a chain) at the end of the chain at `*block`. */
 void tn_stmt_append(Stmt **block, Stmt *stmt);
 /* Deep copy of a chain with fresh loop variables for every FOR inside. */
@@ -173,7 +178,9 @@ void tn_stmt_subst(Kernel *kernel, Stmt *stmt, const Dim *const *from, const Dim
  * the first false. */
 typedef bool StmtVisitFn(void *arg, Stmt *stmt);
 bool tn_stmt_visit(Stmt *stmt, StmtVisitFn *fn, void *arg);
-/* tn_expr_rewrite on every value of a chain, in place. */
+/* tn_expr_visit on what the statement itself computes: nothing for a FOR. */
+bool tn_stmt_exprs(const Stmt *stmt, ExprVisitFn *fn, void *arg);
+/* tn_expr_rewrite on every value and computed index of a chain, in place. */
 void tn_stmt_rewrite(Kernel *kernel, Stmt *stmt, ExprRewriteFn *fn, void *arg);
 
 /* Structure and promises: buffers and temps belong to the kernel, index counts fit, loop

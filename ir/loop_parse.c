@@ -702,8 +702,8 @@ static bool parse_assignment(Parser *parser, Stmt **block) {
     if (!parse_place(parser, &place)) {
         return false;
     }
-    if (place.dyn >= 0) {
-        return complain(parser, "a computed index cannot be stored to");
+    if (place.dyn >= 0 && !tn_dtype_is_int(place.at->dtype)) {
+        return complain(parser, "a computed index must be an integer");
     }
     if (!parse_assign(parser, place.temp != NULL, &op)) {
         return false;
@@ -719,10 +719,12 @@ static bool parse_assignment(Parser *parser, Stmt **block) {
                                         tn_dtype_text(value->dtype), tn_dtype_text(dtype)));
     }
     Kernel *kernel = parser->kernel;
-    tn_stmt_append(block, place.buf != NULL ? tn_stmt_store(kernel, place.buf, place.index, value)
-                          : op == TN_OP_COUNT
-                              ? tn_stmt_def(kernel, place.temp, place.index, value)
-                              : tn_stmt_acc(kernel, place.temp, place.index, op, value));
+    tn_stmt_append(
+        block, place.dyn >= 0
+                   ? tn_stmt_store_at(kernel, place.buf, place.index, place.dyn, place.at, value)
+               : place.buf != NULL ? tn_stmt_store(kernel, place.buf, place.index, value)
+               : op == TN_OP_COUNT ? tn_stmt_def(kernel, place.temp, place.index, value)
+                                   : tn_stmt_acc(kernel, place.temp, place.index, op, value));
     return true;
 }
 

@@ -247,14 +247,16 @@ static void put_place(Printer *printer, char letter, uint32_t id, const Dim *con
 
 static void put_expr(Printer *printer, const Expr *expr);
 
-static void put_dynload(Printer *printer, const Expr *expr) {
-    tn_str_printf(printer->out, "b%u[", (unsigned)expr->buf->id);
-    for (int d = 0; d < expr->n_index; d++) {
+/* A place of which dim `dyn` is computed. */
+static void put_computed(Printer *printer, const Buf *buf, const Dim *const *index, int dyn,
+                         const Expr *at) {
+    tn_str_printf(printer->out, "b%u[", (unsigned)buf->id);
+    for (int d = 0; d < buf->rank; d++) {
         tn_str_puts(printer->out, d > 0 ? ", " : "");
-        put_dim(printer, expr->index[d]);
-        if (d == expr->dyn) {
+        put_dim(printer, index[d]);
+        if (d == dyn) {
             tn_str_puts(printer->out, " @ ");
-            put_expr(printer, expr->args[0]);
+            put_expr(printer, at);
         }
     }
     tn_str_putc(printer->out, ']');
@@ -304,7 +306,7 @@ static void put_expr(Printer *printer, const Expr *expr) {
         put_args(printer, expr);
         break;
     case EXPR_DYNLOAD:
-        put_dynload(printer, expr);
+        put_computed(printer, expr->buf, expr->index, expr->dyn, expr->args[0]);
         break;
     }
 }
@@ -341,8 +343,12 @@ static void put_loop(Printer *printer, const Stmt *stmt, int depth) {
 
 static void put_assignment(Printer *printer, const Stmt *stmt) {
     bool store = stmt->kind == STMT_STORE;
-    put_place(printer, store ? 'b' : 't', store ? stmt->buf->id : stmt->temp->id, stmt->index,
-              stmt->n_index);
+    if (stmt->at != NULL) {
+        put_computed(printer, stmt->buf, stmt->index, stmt->dyn, stmt->at);
+    } else {
+        put_place(printer, store ? 'b' : 't', store ? stmt->buf->id : stmt->temp->id, stmt->index,
+                  stmt->n_index);
+    }
     if (stmt->kind == STMT_ACC) {
         tn_str_printf(printer->out, " %s= ", tn_op_info(stmt->op)->name);
     } else {
@@ -397,7 +403,7 @@ static bool use_stmt(void *arg, Stmt *stmt) {
     for (int d = 0; d < stmt->n_index; d++) {
         use_dim(arg, stmt->index[d]);
     }
-    return tn_expr_visit(stmt->value, use_expr, arg);
+    return tn_stmt_exprs(stmt, use_expr, arg);
 }
 
 static void put_symbol(Printer *printer, const Symbol *symbol) {

@@ -279,7 +279,11 @@ static void check_temp_write(Verify *verify, const Stmt *stmt) {
 
 static void check_assignment(Verify *verify, Stmt *stmt) {
     DType dtype = TN_DT_NONE;
-    tn_expr_visit(stmt->value, check_part, verify);
+    tn_stmt_exprs(stmt, check_part, verify);
+    if (stmt->at != NULL && (stmt->kind != STMT_STORE || stmt->dyn >= stmt->n_index ||
+                             !tn_dtype_is_int(stmt->at->dtype))) {
+        complain(verify, "a computed index needs an integer and a dim of a buffer", "");
+    }
     if (stmt->kind == STMT_STORE) {
         check_buf_access(verify, stmt->buf, stmt->index, stmt->n_index);
         if (owns_buf(verify, stmt->buf) && !stmt->buf->written) {

@@ -46,7 +46,7 @@ static bool is_guard_without(void *arg, Expr *expr) {
 }
 
 static bool is_free_of_guarded(void *arg, Stmt *stmt) {
-    return stmt->kind == STMT_FOR || tn_expr_visit(stmt->value, is_guard_without, arg);
+    return tn_stmt_exprs(stmt, is_guard_without, arg);
 }
 
 static bool is_listed(const Stage *stage, const Dim *var) {

@@ -19,8 +19,12 @@ void tn_nest_accesses(Arena *arena, const Stmt *stmt, AccessVec *out) {
             continue;
         }
         tn_expr_accesses(arena, stmt->value, out);
+        if (stmt->at != NULL) {
+            tn_expr_accesses(arena, stmt->at, out);
+        }
         if (stmt->kind == STMT_STORE) {
-            tn_vec_push(arena, out, ((Access){stmt->buf, stmt->index, stmt->n_index, true, false}));
+            tn_vec_push(arena, out,
+                        ((Access){stmt->buf, stmt->index, stmt->n_index, true, stmt->at != NULL}));
         }
     }
 }

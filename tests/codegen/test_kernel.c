@@ -102,6 +102,23 @@ static const Case cases[] = {
     {"gather by lane",
      "param b0: f32[20] param b1: i64[16] param b2: f32[16] for l1 in 16 vector 16 { "
      "b2[l1] = b0[2 @ max(min(b1[l1], 9:i64), -2:i64)] }"},
+    {"scatter",
+     N_SYMBOL "param b0: f32[20, 24] param b1: i64[9] param b2: f32[9, 24] for i0 in 9 { "
+              "for o1 in 2 { for l2 in 8 vector 8 { "
+              "b0[2 @ max(min(b1[i0], 9:i64), -2:i64), 8 * o1 + l2] = add("
+              "b0[2 @ max(min(b1[i0], 9:i64), -2:i64), 8 * o1 + l2], b2[i0, 8 * o1 + l2]) } } "
+              "for l3 in min(7, N) vector 8 { b0[2 @ max(min(b1[i0], 9:i64), -2:i64), 16 + l3] = "
+              "mul(b0[2 @ max(min(b1[i0], 9:i64), -2:i64), 16 + l3], b2[i0, 16 + l3]) } }"},
+    {"scatter by lane",
+     "param b0: f32[20, 16] param b1: i64[16] param b2: f32[16] for l1 in 16 vector 16 { "
+     "b0[2 @ max(min(b1[l1], 9:i64), -2:i64), l1] = b2[l1] } for l2 in 11 vector 16 { "
+     "b0[2 @ max(min(b1[3], 9:i64), -2:i64), 15 - l2] = 2:f32 }"},
+    {"scatter, singly", "param b0: f32[20] param b1: i32[9] param b2: bool[20] for i0 in 9 { "
+                        "b0[2 @ max(min(b1[i0], 9:i32), -2:i32)] = 3:f32 "
+                        "b2[2 @ max(min(b1[i0], 9:i32), -2:i32)] = lt(b1[i0], 1:i32) }"},
+    {"scatter of bools",
+     "param b0: i64[3] param b1: bool[9, 16] param b2: f32[16] for i0 in 3 { for l1 in 16 vector "
+     "16 { b1[4 @ max(min(b0[i0], 4:i64), -4:i64), l1] = lt(b2[l1], 1:f32) } }"},
     {"bools",
      "param b0: bool[16] param b1: f32[16] param b2: bool[16] temp t0: bool[16] "
      "for l0 in 16 vector 16 { t0[l0] = and(lt(b1[l0], 1:f32), b0[l0]) } for l1 in 16 vector 16 { "

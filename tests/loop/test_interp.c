@@ -140,6 +140,25 @@ static void test_dynload(void **state) {
     assert_true(c[0] == 3 && c[1] == 4 && c[2] == 3 && c[3] == 4);
 }
 
+static void test_computed_store(void **state) {
+    float a[] = {1, 2, 3, 4, 5, 6};
+    int64_t at[] = {2, 0, 2};
+    float c[6] = {10, 20, 30, 40, 50, 60};
+    void *data[] = {a, at, c};
+    run(*state,
+        "kernel \"k\" { param b0: f32[3, 2] param b1: i64[3] param b2: f32[3, 2]\n"
+        "for i0 in 3 { for i1 in 2 {\n"
+        "b2[0 @ b1[i0], i1] = add(b2[0 @ b1[i0], i1], b0[i0, i1]) } } }",
+        data);
+    const float expected[] = {13, 24, 30, 40, 56, 68};
+    assert_memory_equal(c, expected, sizeof c);
+    at[1] = 3;
+    run_fails(*state,
+              "kernel \"k\" { param b0: f32[3, 2] param b1: i64[3] param b2: f32[3, 2]\n"
+              "for i0 in 3 { b2[0 @ b1[i0], 0] = 1:f32 } }",
+              data, "index 0 of b2 is 3, not below 3");
+}
+
 static void test_strides(void **state) {
     float a[] = {1, 2, 3, 4, 5, 6};
     float c[2] = {0};
@@ -226,6 +245,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_every_dtype, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_guard_and_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dynload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_computed_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_symbols, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),

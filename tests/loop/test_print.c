@@ -47,6 +47,7 @@ static const char whole[] =
     "      }\n"
     "    }\n"
     "    b2[n0 % 16] = guard(lt(n0, \"seq 2\"), b0[n0 @ b1[0], 0], cast:f32(b1[eq(C, n0)]))\n"
+    "    b2[n0 / 2 @ b1[0]] = 2:f32\n"
     "  }\n"
     "}\n";
 
@@ -129,6 +130,8 @@ static const Mistake mistakes[] = {
      "0 is outside 1..2147483647"},
     {"kernel \"k\" { param b0: f32[2] temp t0: f32[] t0 sub= 1:f32 }", 1, 49,
      "expected add, mul, min, max or '=', found 'sub'"},
+    {"kernel \"k\" { param b0: f32[2]\nb0[0 @ b0[1]] = 1:f32 }", 2, 15,
+     "a computed index must be an integer"},
     {"kernel \"k\" { param b0: f32[99999999999999999999] }", 1, 28, "expected an integer"},
     {"kernel \"k\" { param b0: f32[2] } x", 1, 33, "expected the end, found 'x'"},
 };

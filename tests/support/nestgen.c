@@ -122,17 +122,21 @@ static Expr *random_load(Gen *gen) {
     return tn_expr_load(gen->ctx, gen->bufs[buf], index);
 }
 
-/* Element 0..3 of a dim is always there. */
-static Expr *random_dynload(Gen *gen) {
-    const Dim *index[4];
-    int buf = random_buf(gen);
-    int dyn = pick(gen, gen->bufs[buf]->rank);
+/* A place with a computed dim; element 0..3 of a dim is always there. */
+static Expr *random_computed(Gen *gen, int buf, const Dim **index, int *dyn) {
+    *dyn = pick(gen, gen->bufs[buf]->rank);
     random_index(gen, buf, index);
-    index[dyn] = tn_dim_const(gen->ctx, 1);
+    index[*dyn] = tn_dim_const(gen->ctx, 1);
     const Dim *at = gen->n_vars > 0 ? tn_dim_modc(gen->ctx, gen->vars[pick(gen, gen->n_vars)], 3)
                                     : tn_dim_const(gen->ctx, 2);
-    return tn_expr_dynload(gen->ctx, gen->bufs[buf], index, dyn,
-                           tn_expr_index(gen->ctx, TN_I64, at));
+    return tn_expr_index(gen->ctx, TN_I64, at);
+}
+
+static Expr *random_dynload(Gen *gen) {
+    const Dim *index[4];
+    int buf = random_buf(gen), dyn = 0;
+    Expr *at = random_computed(gen, buf, index, &dyn);
+    return tn_expr_dynload(gen->ctx, gen->bufs[buf], index, dyn, at);
 }
 
 /* A read that is in bounds only under its guard. */
@@ -221,6 +225,16 @@ static void gen_store(Gen *gen, Stmt **block, Expr *value) {
     int buf = pick(gen, gen->n_bufs);
     random_index(gen, buf, index);
     tn_stmt_append(block, tn_stmt_store(gen->kernel, gen->bufs[buf], index, value));
+}
+
+/* Adds to an element whose place is computed, as a scatter does. */
+static void gen_scatter(Gen *gen, Stmt **block) {
+    const Dim *index[4];
+    int buf = random_buf(gen), dyn = 0;
+    Expr *at = random_computed(gen, buf, index, &dyn);
+    Expr *old = tn_expr_dynload(gen->ctx, gen->bufs[buf], index, dyn, at);
+    Expr *value = tn_expr_map2(gen->ctx, TN_OP_add, old, random_expr(gen, 1));
+    tn_stmt_append(block, tn_stmt_store_at(gen->kernel, gen->bufs[buf], index, dyn, at, value));
 }
 
 static void gen_def(Gen *gen, Stmt **block) {
@@ -333,6 +347,8 @@ static void gen_stmt(Gen *gen, Stmt **block, int depth) {
         gen_def(gen, block);
     } else if (kind < 78) {
         gen_update(gen, block);
+    } else if (kind < 84) {
+        gen_scatter(gen, block);
     } else {
         gen_store(gen, block, random_expr(gen, 2));
     }
