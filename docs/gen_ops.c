@@ -39,7 +39,7 @@ typedef struct Primitive {
 #undef OP
 
 static const Primitive primitives[] = {
-#define MAP(id, arity, domain, result, c_float, c_int, doc)                                        \
+#define MAP(id, arity, domain, result, c_float, c_int, grad, doc)                                  \
     {#id, doc, true, #domain, #result, arity, NULL, NULL},
 #define OP(id, n_in, n_out, cls, attrs, doc) {#id, doc, false, NULL, NULL, n_in, #cls, attrs_##id},
 #include "ir/ops.def"

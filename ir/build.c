@@ -112,6 +112,50 @@ Value *tn_build_slice(Build *build, Value *x, const Dim *const *starts, const in
     return tn_build_node(build, TN_OP_slice, &x, 1, attrs, 3);
 }
 
+Value *tn_build_pad(Build *build, Value *x, const Dim *const *lo, const Dim *const *hi,
+                    const int64_t *interior) {
+    if (x == NULL) {
+        return NULL;
+    }
+    uint32_t rank = x->type.rank;
+    bool same = true;
+    for (uint32_t d = 0; d < rank; d++) {
+        same = same && tn_dim_is(lo[d], 0) && tn_dim_is(hi[d], 0) && interior[d] == 0;
+    }
+    if (same) {
+        return x;
+    }
+    Attr attrs[] = {tn_attr_of_dims(TN_ATTR_lo, lo, rank), tn_attr_of_dims(TN_ATTR_hi, hi, rank),
+                    tn_attr_of_ints(TN_ATTR_interior, interior, rank)};
+    Value *zero = tn_build_scalar(build, x->type.dtype, 0);
+    return tn_build_node(build, TN_OP_pad, (Value *[]){x, zero}, 2, attrs, 3);
+}
+
+Value *tn_build_place(Build *build, Value *x, const Dim *const *lo, const int64_t *interior,
+                      const Dim *const *total) {
+    Ctx *ctx = build->graph->ctx;
+    const Dim *zero = tn_dim_const(ctx, 0);
+    const Dim *before[TN_MAX_RANK], *after[TN_MAX_RANK], *starts[TN_MAX_RANK];
+    int64_t steps[TN_MAX_RANK + 1];
+    bool cut = false;
+    for (uint32_t d = 0; x != NULL && d < x->type.rank; d++) {
+        const Dim *span = tn_dim_addc(
+            ctx, tn_dim_mulc(ctx, tn_dim_addc(ctx, x->type.dims[d], -1), interior[d] + 1), 1);
+        span = tn_dim_max(ctx, span, zero);
+        before[d] = tn_dim_max(ctx, lo[d], zero);
+        starts[d] = tn_dim_max(ctx, tn_dim_mulc(ctx, lo[d], -1), zero);
+        /* what the slice below is to find behind its start */
+        const Dim *needed = tn_dim_add(ctx, starts[d], total[d]);
+        after[d] = tn_dim_max(
+            ctx, tn_dim_sub(ctx, tn_dim_sub(ctx, needed, before[d]), span), zero);
+        const Dim *whole = tn_dim_add(ctx, tn_dim_add(ctx, before[d], span), after[d]);
+        cut = cut || whole != total[d];
+        steps[d] = 1;
+    }
+    Value *padded = tn_build_pad(build, x, before, after, interior);
+    return cut ? tn_build_slice(build, padded, starts, steps, total) : padded;
+}
+
 Value *tn_build_reduce(Build *build, Op op, Value *x, const int64_t *axes, uint32_t n) {
     Attr attr = tn_attr_of_ints(TN_ATTR_axes, axes, n);
     return tn_build_node(build, op, &x, 1, &attr, 1);

@@ -37,6 +37,13 @@ Value *tn_build_expand(Build *build, Value *x, uint32_t rank, const Dim *const *
                        const int64_t *axes);
 Value *tn_build_slice(Build *build, Value *x, const Dim *const *starts, const int64_t *steps,
                       const Dim *const *dims);
+/* Zeros around the value and `interior` between neighbours of each dim; lo and hi not negative. */
+Value *tn_build_pad(Build *build, Value *x, const Dim *const *lo, const Dim *const *hi,
+                    const int64_t *interior);
+/* Elements interior + 1 apart among zeros in a tensor of dims `total`, the first at lo; what
+ * falls outside, lo being negative or the rest too long, is left out. */
+Value *tn_build_place(Build *build, Value *x, const Dim *const *lo, const int64_t *interior,
+                      const Dim *const *total);
 Value *tn_build_reduce(Build *build, Op op, Value *x, const int64_t *axes, uint32_t n);
 /* A constant over borrowed row-major bytes. */
 Value *tn_build_const(Build *build, const Type *type, const void *bytes);

@@ -371,7 +371,7 @@ bool tn_value_splat(const Value *value, double *out) {
 
 /* ---- copies ---- */
 
-static void clone_node(Graph *to, const Node *node, Value **map) {
+Node *tn_node_clone(Graph *to, const Node *node, Value **map) {
     NodeBody body = {node->body != NULL ? tn_graph_clone(node->body) : NULL, node->n_out};
     Node *copy = node_alloc(to, node->op, node->n_in, body, node->loc);
     copy->attrs =
@@ -388,6 +388,61 @@ static void clone_node(Graph *to, const Node *node, Value **map) {
         map[node->out[i]->id] = copy->out[i];
     }
     link_node(to, copy, NULL);
+    return copy;
+}
+
+Value *tn_node_add_result(Graph *graph, Node *node, Type type) {
+    Value **out = TN_NEW_ARRAY(&graph->ctx->arena, Value *, node->n_out + 2u);
+    memcpy(out, node->out, node->n_out * sizeof *out);
+    out[node->n_out] = value_new(graph, node, node->n_out, type);
+    node->out = out;
+    node->n_out++;
+    return out[node->n_out - 1];
+}
+
+void tn_node_drop_result(Node *node, uint32_t slot) {
+    for (uint32_t i = slot; i + 1 < node->n_out; i++) {
+        node->out[i] = node->out[i + 1];
+        node->out[i]->out = i;
+    }
+    node->n_out--;
+}
+
+/* Gives the node these operands. Uses are linked by address: all are made anew. */
+static void set_operands(Graph *graph, Node *node, Value *const *in, uint32_t n) {
+    Arena *arena = &graph->ctx->arena;
+    for (uint32_t i = 0; i < node->n_in; i++) {
+        unlink_use(node->in[i], &node->in_uses[i]);
+    }
+    node->n_in = (uint16_t)n;
+    node->in = TN_NEW_ARRAY(arena, Value *, n + 1u);
+    node->in_uses = TN_NEW_ARRAY(arena, Use, n + 1u);
+    for (uint32_t i = 0; i < n; i++) {
+        tn_node_set_input(node, i, in[i]);
+    }
+}
+
+void tn_node_add_operand(Graph *graph, Node *node, Value *value) {
+    Value **in = TN_NEW_ARRAY(&graph->ctx->scratch, Value *, node->n_in + 1u);
+    memcpy(in, node->in, node->n_in * sizeof *in);
+    in[node->n_in] = value;
+    set_operands(graph, node, in, node->n_in + 1u);
+}
+
+void tn_node_drop_operand(Graph *graph, Node *node, uint32_t slot) {
+    Value **in = TN_NEW_ARRAY(&graph->ctx->scratch, Value *, node->n_in + 1u);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < node->n_in; i++) {
+        if (i != slot) {
+            in[n++] = node->in[i];
+        }
+    }
+    set_operands(graph, node, in, n);
+}
+
+void tn_node_move(Graph *graph, Node *node, Node *before) {
+    unlink_node(graph, node);
+    link_node(graph, node, before);
 }
 
 Graph *tn_graph_clone(const Graph *graph) {
@@ -401,7 +456,7 @@ Graph *tn_graph_clone(const Graph *graph) {
         copy->bound.data[i] = graph->bound.data[i];
     }
     for (const Node *node = graph->first; node != NULL; node = node->next) {
-        clone_node(copy, node, map);
+        tn_node_clone(copy, node, map);
     }
     for (size_t i = 0; i < graph->outputs.len; i++) {
         const GraphOutput *output = &graph->outputs.data[i];

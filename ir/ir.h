@@ -166,6 +166,17 @@ void tn_value_replace(Graph *graph, Value *from, Value *to);
 void tn_node_set_input(Node *node, uint32_t slot, Value *value);
 /* Unlinks a node whose outputs have no uses. */
 void tn_node_remove(Graph *graph, Node *node);
+/* A copy of the node at the end of `to`: operands and results through `map`, by value id of
+ * the node's own graph. */
+Node *tn_node_clone(Graph *to, const Node *node, Value **map);
+/* Results and operands of a node that has a body: one more at the end, or without one that
+ * (a result) nothing uses. */
+Value *tn_node_add_result(Graph *graph, Node *node, Type type);
+void tn_node_drop_result(Node *node, uint32_t slot);
+void tn_node_add_operand(Graph *graph, Node *node, Value *value);
+void tn_node_drop_operand(Graph *graph, Node *node, uint32_t slot);
+/* Puts a node before another one of its graph. */
+void tn_node_move(Graph *graph, Node *node, Node *before);
 /* A deep copy of nodes, inputs and outputs into the same context. */
 Graph *tn_graph_clone(const Graph *graph);
 

@@ -15,6 +15,14 @@ typedef struct LoopShape {
 } LoopShape;
 
 LoopShape tn_loop_shape(const Node *node);
+/* A further stacked result of the loop: `value` of its body at every turn. */
+Value *tn_loop_add_stacked(Graph *graph, Node *node, Value *value);
+/* A further invariant; returns the body's input. */
+Value *tn_loop_add_invariant(Graph *graph, Node *node, Value *value);
+/* Without operand `i`, scanned or invariant, whose input the body does not use. */
+void tn_loop_drop_operand(Graph *graph, Node *node, uint32_t i);
+/* Without result `i`, a stacked one that nothing uses. */
+void tn_loop_drop_stacked(Node *node, uint32_t i);
 /* A tensor's type without dim 0. */
 Type tn_loop_slice_type(const Type *type);
 /* Appends (or inserts before `before`) a loop over `body`, whose inputs and outputs say how many

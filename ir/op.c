@@ -28,11 +28,12 @@ static const AttrSchema schema_to[] = {{TN_ATTR_to, DEF_REQ, 0}};
 #define FORMULA_VIEW(id) .element = tn_lower_##id
 #define FORMULA_INDEX(id) .element = tn_lower_##id
 #define FORMULA_REDUCE(id) .reduction = tn_lower_##id
+#define FORMULA_SWEEP(id) .sweep = tn_lower_##id
 /* Its body is what there is to lower. */
 #define FORMULA_LOOP(id) .element = NULL
 
 static const OpInfo table[TN_OP_COUNT] = {
-#define MAP(id, arity, dom, res, cf, ci, text)                                                     \
+#define MAP(id, arity, dom, res, cf, ci, derivative, text)                                         \
     [TN_OP_##id] = {.name = #id,                                                                   \
                     .doc = text,                                                                   \
                     .cls = OPC_MAP,                                                                \
@@ -45,6 +46,7 @@ static const OpInfo table[TN_OP_COUNT] = {
                     ATTRS_OF_##res,                                                                \
                     .type = tn_type_map,                                                           \
                     .eval = tn_eval_##id,                                                          \
+                    .derivatives = derivative,                                                     \
                     .element = tn_lower_map},
 #define OP(id, ins, outs, class, list, text)                                                       \
     [TN_OP_##id] = {.name = #id,                                                                   \
@@ -56,6 +58,7 @@ static const OpInfo table[TN_OP_COUNT] = {
                     .n_attrs = sizeof schema_##id / sizeof *schema_##id - 1,                       \
                     .type = tn_type_##id,                                                          \
                     .eval = tn_eval_##id,                                                          \
+                    .grad = tn_grad_##id,                                                          \
                     FORMULA_##class(id)},
 #include "ir/ops.def"
 #undef MAP

@@ -8,9 +8,9 @@
 
 #include "ir/ir.h"
 
-typedef enum OpClass { OPC_MAP, OPC_SOURCE, OPC_VIEW, OPC_INDEX, OPC_REDUCE, OPC_LOOP } OpClass;
+typedef enum OpClass { OPC_MAP, OPC_SOURCE, OPC_VIEW, OPC_INDEX, OPC_REDUCE, OPC_SWEEP, OPC_LOOP } OpClass;
 
-typedef enum MapDomain { DOMAIN_NUM, DOMAIN_FLOAT, DOMAIN_INT, DOMAIN_BOOL, DOMAIN_ANY } MapDomain;
+typedef enum MapDomain { DOMAIN_NUM, DOMAIN_FLOAT, DOMAIN_INT, DOMAIN_U32, DOMAIN_BOOL, DOMAIN_ANY } MapDomain;
 typedef enum MapResult { RESULT_SAME, RESULT_BOOL, RESULT_TO } MapResult;
 
 typedef enum AttrDefault { DEF_REQ, DEF_EMPTY, DEF_INT, DEF_DTYPE } AttrDefault;
@@ -44,10 +44,13 @@ typedef struct EvalArgs {
 struct Lower; /* ir/lower.h */
 struct Expr;
 struct Reduction;
+struct GradRule; /* ir/grad.h */
+struct Sweep;
 
 typedef bool TypeFn(Graph *graph,
                     Node *node);  /* sets node->out[i]->type; false after a diagnostic */
 typedef bool EvalFn(EvalArgs *args);            /* false after a diagnostic */
+typedef bool GradFn(struct GradRule *rule);     /* false after a diagnostic */
 
 typedef struct OpInfo {
     const char *name;
@@ -64,11 +67,15 @@ typedef struct OpInfo {
     uint8_t n_attrs;
     TypeFn *type;
     EvalFn *eval;
-    /* MAP, VIEW, INDEX, SOURCE: the element at `index` of the result. NULL for REDUCE. */
+    const char *derivatives; /* MAP rows: the cotangent of each operand, see ops.def */
+    GradFn *grad;            /* other rows */
+    /* MAP, VIEW, INDEX, SOURCE: the element at `index` of the result. NULL otherwise. */
     struct Expr *(*element)(struct Lower *lower, const Node *node, const Dim *const *index);
     /* REDUCE: how one element of the result is reduced; see ir/lower.h. NULL otherwise. */
     bool (*reduction)(struct Lower *lower, const Node *node, const Dim *const *index,
                       struct Reduction *out);
+    /* SWEEP: what each turn adds to the result; see ir/lower.h. NULL otherwise. */
+    bool (*sweep)(struct Lower *lower, const Node *node, struct Sweep *out);
 } OpInfo;
 
 const OpInfo *tn_op_info(Op op);

@@ -55,6 +55,51 @@ Node *tn_loop_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, co
     return tn_node_with_body(graph, TN_OP_loop, in, n_in, attrs, 4, with, loc, before);
 }
 
+Value *tn_loop_add_stacked(Graph *graph, Node *node, Value *value) {
+    tn_graph_add_output(node->body, value->name, value);
+    return tn_node_add_result(graph, node,
+                              stack_type(&value->type, tn_loop_shape(node).trips));
+}
+
+Value *tn_loop_add_invariant(Graph *graph, Node *node, Value *value) {
+    tn_node_add_operand(graph, node, value);
+    return tn_graph_add_input(node->body, value->name, value->type);
+}
+
+void tn_loop_drop_operand(Graph *graph, Node *node, uint32_t i) {
+    Graph *body = node->body;
+    for (uint32_t a = 0; a < node->n_attrs; a++) {
+        Attr *attr = &node->attrs[a];
+        attr->i -= attr->name == TN_ATTR_scanned &&
+                   i < (uint32_t)(tn_attr_int(node, TN_ATTR_carried) + attr->i);
+    }
+    tn_node_drop_operand(graph, node, i);
+    for (size_t k = i + 1; k + 1 < body->inputs.len; k++) {
+        body->inputs.data[k] = body->inputs.data[k + 1];
+        body->sources.data[k] = body->sources.data[k + 1];
+        body->bound.data[k] = body->bound.data[k + 1];
+        body->inputs.data[k]->out = (uint32_t)k;
+    }
+    body->inputs.len--;
+    body->sources.len--;
+    body->bound.len--;
+}
+
+void tn_loop_drop_stacked(Node *node, uint32_t i) {
+    Graph *body = node->body;
+    Value *value = body->outputs.data[i].value;
+    value->n_uses--;
+    for (size_t k = i; k + 1 < body->outputs.len; k++) {
+        body->outputs.data[k] = body->outputs.data[k + 1];
+    }
+    body->outputs.len--;
+    value->is_output = false;
+    for (size_t k = 0; k < body->outputs.len; k++) {
+        value->is_output = value->is_output || body->outputs.data[k].value == value;
+    }
+    tn_node_drop_result(node, i);
+}
+
 /* ---- type rule ---- */
 
 static bool check_counts(Graph *graph, const Node *node) {

@@ -12,6 +12,7 @@
 
 typedef Expr *ElementFn(Lower *lower, const Node *node, const Dim *const *index);
 typedef bool ReductionFn(Lower *lower, const Node *node, const Dim *const *index, Reduction *out);
+typedef bool SweepFn(Lower *lower, const Node *node, Sweep *out);
 
 TypeFn tn_type_map;
 ElementFn tn_lower_map;
@@ -21,12 +22,14 @@ ElementFn tn_lower_map;
 #define TN_FORMULA_VIEW ElementFn
 #define TN_FORMULA_INDEX ElementFn
 #define TN_FORMULA_REDUCE ReductionFn
+#define TN_FORMULA_SWEEP SweepFn
 #define TN_FORMULA_LOOP ElementFn
 
-#define MAP(id, arity, domain, result, c_float, c_int, doc) EvalFn tn_eval_##id;
+#define MAP(id, arity, domain, result, c_float, c_int, grad, doc) EvalFn tn_eval_##id;
 #define OP(id, n_in, n_out, cls, attrs, doc)                                                       \
     TypeFn tn_type_##id;                                                                           \
     EvalFn tn_eval_##id;                                                                           \
+    GradFn tn_grad_##id;                                                                           \
     TN_FORMULA_##cls tn_lower_##id;
 #include "ir/ops.def"
 #undef MAP
