@@ -72,6 +72,7 @@ if(TENON_COMPILER)
     tenon_folder(base)
     tenon_folder(ir base)
     tenon_folder(frontend ir base)
+    include(cmake/library.cmake)
     tenon_folder(passes ir base)
     tenon_folder(codegen passes ir base)
     # tenon.h's functions, alone in codegen/, see the frontends as well.

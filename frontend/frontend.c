@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "frontend/fix_dims.h"
+#include "frontend/lang.h"
 
-/* A .tn file is text and starts with a comment or one of two words. As protobuf tags, '#',
- * 'g' and 's' have wire types that ONNX files cannot hold. */
+/* A .tn file is text and starts with a comment or a word; model source has words of its own.
+ * As protobuf tags, '#', 'g' and 's' have wire types that ONNX files cannot hold, and no
+ * field that ONNX knows is spelled like "module". */
 static bool is_text(StrView text) {
-    static const char *const starts[] = {"graph", "sym", "#"};
+    static const char *const starts[] = {"graph", "sym", "module", "#"};
     size_t at = 0;
     while (at < text.len && (text.data[at] == ' ' || text.data[at] == '\t' ||
                              text.data[at] == '\r' || text.data[at] == '\n')) {
@@ -78,6 +80,9 @@ Module *tn_frontend_import_module(Ctx *ctx, const void *bytes, size_t size, cons
     if (size == 0) {
         tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.file = file}, "the file is empty");
         return NULL;
+    }
+    if (tn_lang_is_source(text)) {
+        return tn_lang_import(ctx, bytes, size, file, options);
     }
     if (is_text(text)) {
         return import_text(ctx, text, file, options);

@@ -1,0 +1,170 @@
+/* lang.c: from model source to a module. */
+#include "frontend/lang.h"
+
+#include <string.h>
+
+#include "frontend/lang_train.h"
+
+/* ---- reading ---- */
+
+static bool add_defs(Lang *lang, const LangSource *source, const FnDefVec *defs) {
+    Arena *arena = &lang->ctx->arena;
+    bool ok = true;
+    for (size_t i = 0; i < defs->len; i++) {
+        const FnDef *def = defs->data[i];
+        void **slot = tn_map_put_str(&lang->items, def->name, NULL);
+        const FnDef *had = *slot;
+        if (had != NULL && had->place.source == source) {
+            tn_lang_error(lang, def->place, "'%.*s' is defined twice", (int)def->name.len,
+                          def->name.data);
+            ok = false;
+        }
+        *slot = (void *)(uintptr_t)def;
+        if (def->kind == FN_MODEL && !source->library) {
+            tn_vec_push(arena, &lang->models, def);
+        } else if (def->kind == FN_TRAIN && !source->library) {
+            tn_vec_push(arena, &lang->trains, def);
+        }
+    }
+    return ok;
+}
+
+static bool read_source(Lang *lang, const char *file, StrView text, bool library) {
+    LangSource *source = TN_NEW(&lang->ctx->arena, LangSource);
+    FnDefVec defs = {0};
+    *source =
+        (LangSource){tn_sv_dup(&lang->ctx->arena, tn_sv(file != NULL ? file : "")), text, library};
+    bool ok = tn_lang_parse(lang->ctx, source, &defs);
+    return add_defs(lang, source, &defs) && ok;
+}
+
+static bool read_library(Lang *lang) {
+    size_t n;
+    const LibraryFile *files = tn_lang_library(&n);
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = tn_arena_printf(&lang->ctx->arena, "library/%s", files[i].name);
+        ok = read_source(lang, name, (StrView){files[i].text, files[i].size}, true) && ok;
+    }
+    return ok;
+}
+
+bool tn_lang_is_source(StrView text) {
+    static const char *const words[] = {"fn", "model", "train"};
+    size_t at = 0;
+    bool comment = false;
+    for (; at < text.len; at++) {
+        char c = text.data[at];
+        comment = c == '#' || (comment && c != '\n');
+        if (!comment && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
+            break;
+        }
+    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t len = strlen(words[i]);
+        if (text.len - at > len && memcmp(text.data + at, words[i], len) == 0 &&
+            (text.data[at + len] == ' ' || text.data[at + len] == '\t' ||
+             text.data[at + len] == '\r' || text.data[at + len] == '\n')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- entries ---- */
+
+size_t tn_lang_errors(const Lang *lang) {
+    size_t n = lang->ctx->diags.dropped;
+    for (size_t i = 0; i < lang->ctx->diags.items.len; i++) {
+        n += lang->ctx->diags.items.data[i].status != TN_OK;
+    }
+    return n;
+}
+
+/* The model that `infer` runs: the one a train block calls first, else the first that no other
+ * model calls. */
+static const FnDef *main_model(const Lang *lang) {
+    if (lang->first_model != NULL) {
+        return lang->first_model;
+    }
+    for (size_t i = 0; i < lang->models.len; i++) {
+        if (tn_map_get_str(&lang->called, lang->models.data[i]->name) == NULL) {
+            return lang->models.data[i];
+        }
+    }
+    return lang->models.len > 0 ? lang->models.data[0] : NULL;
+}
+
+static bool make_entries(Lang *lang) {
+    bool ok = true;
+    for (size_t i = 0; i < lang->trains.len && !lang->stopped; i++) {
+        ok = tn_lang_train(lang, lang->trains.data[i]) && ok;
+    }
+    for (size_t i = 0; ok && i < lang->models.len && !lang->stopped; i++) {
+        const FnDef *def = lang->models.data[i];
+        const char *name =
+            tn_arena_printf(&lang->ctx->arena, "infer.%.*s", (int)def->name.len, def->name.data);
+        ok = tn_lang_infer(lang, def, name);
+    }
+    const FnDef *main = main_model(lang);
+    for (size_t i = 0; i < lang->entries.len; i++) {
+        Entry *entry = lang->entries.data[i];
+        if (entry->kind == ENTRY_INFER && entry->def == main) {
+            entry->root->name = "infer";
+        }
+    }
+    return ok && !lang->stopped;
+}
+
+static void fill_module(Lang *lang) {
+    Arena *arena = &lang->ctx->arena;
+    if (lang->init != NULL) {
+        Entry *init = lang->init;
+        tn_entry_finish(lang, init);
+        tn_vec_push(arena, &lang->module->entries, init->root);
+    }
+    for (size_t i = 0; i < lang->entries.len; i++) {
+        if (lang->entries.data[i] != lang->init) {
+            tn_vec_push(arena, &lang->module->entries, lang->entries.data[i]->root);
+        }
+    }
+}
+
+static void start(Lang *lang, Ctx *ctx, const FrontendOptions *options) {
+    Arena *arena = &ctx->arena;
+    *lang = (Lang){.ctx = ctx, .options = options};
+    lang->import = (Import){.ctx = ctx, .options = options, .known = tn_map(arena)};
+    lang->import.source.ctx = ctx;
+    lang->symbols = tn_symbols(ctx, options);
+    lang->items = tn_map(arena);
+    lang->by_name = tn_map(arena);
+    lang->tags = tn_map(arena);
+    lang->called = tn_map(arena);
+    lang->reported = tn_map(arena);
+}
+
+Module *tn_lang_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                       const FrontendOptions *options) {
+    Lang *lang = TN_NEW(&ctx->arena, Lang);
+    StrView text = {tn_arena_copy(&ctx->arena, bytes, size), size};
+    start(lang, ctx, options);
+    size_t had = tn_lang_errors(lang);
+    bool ok = read_library(lang);
+    ok = read_source(lang, file, text, false) && ok;
+    if (!ok) {
+        return NULL;
+    }
+    if (lang->models.len + lang->trains.len == 0) {
+        tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.file = file},
+                "there is no model and no train block");
+        return NULL;
+    }
+    const FnDef *name = lang->trains.len > 0 ? lang->trains.data[0] : lang->models.data[0];
+    lang->module = tn_module_new(ctx, tn_sv_dup(&ctx->arena, name->name));
+    if (!make_entries(lang) || tn_lang_errors(lang) > had ||
+        !tn_symbols_check(&lang->symbols, file)) {
+        return NULL;
+    }
+    fill_module(lang);
+    return tn_module_verify(lang->module) ? lang->module : NULL;
+}

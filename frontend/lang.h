@@ -1,0 +1,28 @@
+/* lang.h: the model language: `fn`, `model` and `train` items to a module.
+ *
+ * The library of layers, losses and optimisers is text in the same language, embedded at
+ * build time (frontend/lib); a definition in the user's file replaces the library's of the
+ * same name. docs/language.md describes the language.
+ */
+#ifndef TN_FRONTEND_LANG_H
+#define TN_FRONTEND_LANG_H
+
+#include "frontend/frontend.h"
+
+/* NULL after diagnostics: all mistakes of the file as far as they can be told apart. The text
+ * stays borrowed by nothing. */
+Module *tn_lang_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
+                       const FrontendOptions *options);
+/* Whether a text that begins so is model source: its first word is fn, model or train. */
+bool tn_lang_is_source(StrView text);
+
+typedef struct LibraryFile {
+    const char *name; /* "layers.tn" */
+    const char *text;
+    size_t size;
+} LibraryFile;
+
+/* The files of the library, in the order they are read. */
+const LibraryFile *tn_lang_library(size_t *n);
+
+#endif
