@@ -163,7 +163,7 @@ static Expr *fold_map(Ctx *ctx, Op op, DType dtype, Expr *const *args, int n_arg
 
 Expr *tn_expr_map(Ctx *ctx, Op op, DType to, Expr *const *args, int n_args) {
     DType dtype = map_dtype(tn_op_info(op), to, args, n_args);
-    if (op == TN_OP_cast && args[0]->dtype == dtype) {
+    if ((op == TN_OP_cast && args[0]->dtype == dtype) || op == TN_OP_stop_gradient) {
         return args[0];
     }
     if (op == TN_OP_select && args[0]->kind == EXPR_CONST) {

@@ -530,6 +530,8 @@ static bool in_domain(MapDomain domain, DType dtype) {
         return tn_dtype_is_float(dtype);
     case DOMAIN_INT:
         return tn_dtype_is_int(dtype);
+    case DOMAIN_U32:
+        return dtype == TN_U32;
     case DOMAIN_BOOL:
         return dtype == TN_BOOL;
     case DOMAIN_ANY:

@@ -1,7 +1,8 @@
 /* lower.h: what the rows of the op table need to describe themselves as scalar code.
  *
  * A row gives a formula, not a loop nest: the element of the result at an index
- * (`element`), or how one element is reduced (`reduction`). The lowering pass builds
+ * (`element`), how one element is reduced (`reduction`), or, where the elements depend on each
+ * other, what each turn over a space adds (`sweep`). The lowering pass builds
  * the nest around it, and fusion is nothing but asking for a producer's formula
  * instead of a load.
  */
@@ -44,5 +45,30 @@ typedef struct Reduction {
     Expr *position; /* ARG: i64 */
     bool arg_last; /* ARG: later equals win */
 } Reduction;
+
+/* A result made by running over a space in order and storing as it goes. Loops are outermost
+ * first: turns of the first `n_free` are independent of each other, those inside run in order
+ * (row-major). */
+typedef enum SweepKind {
+    SWEEP_SCAN, /* acc = start; for each turn: acc = op(acc, value), result[to] = acc */
+    /* the result is a copy of operand 0; for each turn: result[to] = op(result[to], value), where
+     * dim `dyn` of `to` is the integer `at`, already in range */
+    SWEEP_SCATTER
+} SweepKind;
+
+typedef struct Sweep {
+    SweepKind kind;
+    Op op;
+    DType dtype; /* of acc and the result */
+    uint8_t rank, n_free;
+    const Dim *vars[TN_MAX_RANK]; /* fresh loop variables */
+    const Dim *extents[TN_MAX_RANK];
+    const Dim *to[TN_MAX_RANK]; /* index in the result, over vars */
+    Expr *value; /* over vars */
+    Expr *start; /* SCAN */
+    bool exclusive; /* SCAN: stored before acc takes the value */
+    int dyn; /* SCATTER */
+    Expr *at; /* SCATTER: i64 */
+} Sweep;
 
 #endif

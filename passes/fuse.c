@@ -441,6 +441,7 @@ static void place_node(Fuse *fuse, Node *node) {
             place_forced_view(fuse, node);
         }
         break;
+    case OPC_SWEEP:
     case OPC_LOOP:
         group_new(fuse, node);
         break;
@@ -501,8 +502,8 @@ static bool separate_carried(Graph *graph) {
             bool own = from->def != NULL && from->n_uses == 1 && from->def->body == NULL &&
                        tn_node_class(from->def) != OPC_SOURCE &&
                        tn_node_class(from->def) != OPC_VIEW;
-            Node *copy = own ? NULL
-                             : tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, node->loc, node);
+            Node *copy =
+                own ? NULL : tn_node_new(graph, TN_OP_copy, &from, 1, NULL, 0, node->loc, node);
             if (copy != NULL) {
                 tn_node_set_input(node, i, copy->out[0]);
             } else if (!own) {

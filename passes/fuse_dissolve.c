@@ -70,8 +70,9 @@ static bool reader_accepts(const Group *group, const Reader *reader, bool costly
     if (tn_node_has(node, TRAIT_WINDOWED)) {
         return !costly && product_accepts(group, reader);
     }
-    return tn_node_class(node) == OPC_MAP || tn_node_class(node) == OPC_REDUCE ||
-           node->op == TN_OP_concat || tn_node_has(node, TRAIT_BUFFER0);
+    OpClass cls = tn_node_class(node);
+    return cls == OPC_MAP || cls == OPC_REDUCE || cls == OPC_SWEEP || node->op == TN_OP_concat ||
+           tn_node_has(node, TRAIT_BUFFER0);
 }
 
 static bool group_is_costly(const Group *group) {

@@ -29,6 +29,10 @@ void tn_group_describe(Group *group) {
         if (node->op == TN_OP_concat) {
             group->form = GROUP_CONCAT;
         }
+        if (tn_node_class(node) == OPC_SWEEP) {
+            group->anchor = shape = node;
+            group->form = GROUP_SWEEP;
+        }
         if (tn_node_class(node) == OPC_REDUCE) {
             group->anchor = shape = node;
             group->form = GROUP_REDUCE;

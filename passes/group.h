@@ -6,6 +6,7 @@
  *   axes of the same full dims (a row group: softmax, layer norm), or one windowed
  *   reduction (contraction, convolution, pooling), and formulas in the root space, or in the
  *   full space of a row group;
+ * - SWEEP: one sweep, and formulas that its turns read;
  * - CONCAT: one copying nest per operand.
  *
  * Sources, and views that nothing forces into memory, belong to no group (-1): their
@@ -17,7 +18,7 @@
 #include "ir/lower.h"
 #include "ir/traits.h"
 
-typedef enum GroupForm { GROUP_POINTWISE, GROUP_REDUCE, GROUP_CONCAT } GroupForm;
+typedef enum GroupForm { GROUP_POINTWISE, GROUP_REDUCE, GROUP_SWEEP, GROUP_CONCAT } GroupForm;
 
 typedef TN_VEC(Node *) NodeVec;
 
@@ -25,7 +26,7 @@ typedef struct Group {
     int32_t id;
     GroupForm form;
     NodeVec nodes;      /* topological order */
-    const Node *anchor; /* the first reduction; NULL unless REDUCE */
+    const Node *anchor; /* the first reduction, or the sweep; else NULL */
     bool rows;          /* REDUCE of the row kind: has a full space */
     uint8_t rank;       /* root space */
     const Dim *dims[TN_MAX_RANK];

@@ -20,7 +20,7 @@ Layout *tn_layout_new(Ctx *ctx, const LayoutPart *parts, uint32_t n_parts) {
 
 bool tn_layout_is_free(const Value *value) {
     if (value->def == NULL || value->is_output || tn_node_class(value->def) == OPC_VIEW ||
-        tn_node_class(value->def) == OPC_SOURCE) {
+        tn_node_class(value->def) == OPC_SOURCE || tn_node_class(value->def) == OPC_SWEEP) {
         return false;
     }
     for (const Use *use = value->uses; use != NULL; use = use->next) {

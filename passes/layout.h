@@ -19,7 +19,7 @@ bool tn_layout_absorb_views(LayoutPass *pass);
 /* Layouts of contraction operands: constant panels, transposed intermediates. */
 bool tn_layout_contractions(LayoutPass *pass);
 /* Whether the pass may choose where the value's elements lie: written by a kernel of ours, not
- * handed out, and not read at computed places. */
+ * handed out, and neither read nor written at computed places. */
 bool tn_layout_is_free(const Value *value);
 /* Gives operand `slot` of `node`, when it is one constant number repeated, memory of its own:
  * the tiled schedule reads weights from memory. Bounded, so that a small model cannot ask for

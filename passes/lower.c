@@ -74,8 +74,8 @@ static void make_input_slot(Lowering *lowering, size_t i) {
 static void make_update_slot(Lowering *lowering, const GraphOutput *output) {
     const Graph *graph = lowering->graph;
     const Value *old = tn_graph_old_state(graph, output->value);
-    Slot *slot = old != NULL ? lowering->slots[old->id]
-                             : add_state(lowering, output->state, output->value);
+    Slot *slot =
+        old != NULL ? lowering->slots[old->id] : add_state(lowering, output->state, output->value);
     lowering->slots[output->value->id] = slot;
     if (!tn_lower_in_place(graph, output->value)) {
         tn_lower_put_apart(lowering, output->value, slot);
@@ -186,7 +186,9 @@ static void finish_step(Lowering *lowering) {
     tn_vec_push(&ctx->arena, &lowering->program->steps, step);
 }
 
-static bool build_kernel(Lowering *lowering, const Group *group) {
+typedef bool BuildFn(Lowering *lowering);
+
+static bool build_kernel(Lowering *lowering, const Group *group, BuildFn *build) {
     Ctx *ctx = lowering->lower.ctx;
     lowering->group = group;
     lowering->kernel = lowering->lower.kernel = tn_kernel_new(ctx, kernel_name(ctx, group));
@@ -202,19 +204,57 @@ static bool build_kernel(Lowering *lowering, const Group *group) {
     for (size_t i = 0; i < group->nodes.len; i++) {
         lowering->pos[group->nodes.data[i]->out[0]->id] = NULL;
     }
-    return tn_lower_group(lowering);
+    return build(lowering);
+}
+
+/* Whether the result of a scatter lies where its operand 0 does: a state variable's new value. */
+static bool starts_in_place(Lowering *lowering, const Node *scatter) {
+    const Value *base = scatter->in[0], *out = scatter->out[0];
+    return lowering->slots[base->id] == lowering->slots[out->id] &&
+           tn_lower_place_key(lowering, base) == tn_lower_place_key(lowering, out);
+}
+
+/* Builds until nothing is to be put apart any more; `*again` when something was. */
+static bool build_apart(Lowering *lowering, const Group *group, BuildFn *build, bool *again) {
+    bool ok = build_kernel(lowering, group, build);
+    while (ok && tn_lower_keep_apart(lowering)) {
+        *again = true;
+        ok = build_kernel(lowering, group, build);
+    }
+    return ok;
+}
+
+static void add_step(Lowering *lowering) {
+    params_first(lowering->kernel);
+    finish_step(lowering);
+}
+
+/* The group's kernel; before one that scatters stands one that makes what it adds to. */
+static bool build_steps(Lowering *lowering, const Group *group) {
+    bool again = true, ok = true;
+    lowering->scatter = NULL;
+    while (ok && again) {
+        again = false;
+        ok = build_apart(lowering, group, tn_lower_group, &again);
+        if (!ok || lowering->scatter == NULL || starts_in_place(lowering, lowering->scatter)) {
+            break;
+        }
+        again = false;
+        ok = build_apart(lowering, group, tn_lower_start, &again);
+        if (ok && !again) {
+            add_step(lowering);
+            ok = build_kernel(lowering, group, tn_lower_group);
+        }
+    }
+    return ok;
 }
 
 static bool lower_one(Lowering *lowering, const Group *group) {
     Ctx *ctx = lowering->lower.ctx;
     ArenaMark mark = tn_arena_mark(&ctx->scratch);
-    bool ok = build_kernel(lowering, group);
-    while (ok && tn_lower_keep_apart(lowering)) {
-        ok = build_kernel(lowering, group);
-    }
+    bool ok = build_steps(lowering, group);
     if (ok) {
-        params_first(lowering->kernel);
-        finish_step(lowering);
+        add_step(lowering);
     }
     tn_arena_reset(&ctx->scratch, mark);
     return ok;

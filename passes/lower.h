@@ -46,6 +46,7 @@ typedef struct Lowering {
     const Dim *const **pos; /* by value id: the index of a member in the open block, or NULL */
     bool *inner;         /* by value id: members read only through views */
     Map staged;          /* value id -> local Buf over the reduced dims */
+    const Node *scatter; /* the kernel adds to a result that starts as this node's operand 0 */
     const Dim *full_index[TN_MAX_RANK]; /* rows: root index at the dims that stay, else NULL */
 } Lowering;
 
@@ -92,5 +93,7 @@ bool tn_lower_loop_node(Lowering *outer, const Node *node);
 
 /* ---- lower_nest.c ---- */
 bool tn_lower_group(Lowering *lowering);
+/* The nest that makes the result of lowering->scatter its operand 0. */
+bool tn_lower_start(Lowering *lowering);
 
 #endif

@@ -416,6 +416,77 @@ static bool lower_reduce(Lowering *lowering) {
     return store_members(lowering, false);
 }
 
+/* ---- sweeps ---- */
+
+static void open_turns(Lowering *lowering, const Sweep *sweep, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        Stmt *loop = tn_stmt_for(lowering->kernel, "s", sweep->extents[i]);
+        loop->var = sweep->vars[i];
+        tn_stmt_append(lowering->block, loop);
+        lowering->block = &loop->body;
+    }
+}
+
+static void take_value(Lowering *lowering, const Sweep *sweep, Temp *acc) {
+    tn_stmt_append(lowering->block,
+                   tn_stmt_acc(lowering->kernel, acc, NULL, sweep->op, sweep->value));
+}
+
+static void scan_turn(Lowering *lowering, const Value *out, const Sweep *sweep, Temp *acc) {
+    if (!sweep->exclusive) {
+        take_value(lowering, sweep, acc);
+    }
+    tn_lower_store(lowering, out, sweep->to, temp_value(lowering, acc));
+    if (sweep->exclusive) {
+        take_value(lowering, sweep, acc);
+    }
+}
+
+static void scatter_turn(Lowering *lowering, const Value *out, const Sweep *sweep) {
+    Ctx *ctx = ctx_of(lowering);
+    Buf *buf = tn_lower_buf(lowering, out);
+    Expr *old = tn_expr_dynload(ctx, buf, sweep->to, sweep->dyn, sweep->at);
+    Expr *sum = tn_expr_map2(ctx, sweep->op, old, sweep->value);
+    tn_stmt_append(lowering->block,
+                   tn_stmt_store_at(lowering->kernel, buf, sweep->to, sweep->dyn, sweep->at, sum));
+}
+
+static bool lower_sweep(Lowering *lowering) {
+    const Node *node = lowering->group->anchor;
+    Stmt *inside = NULL, **outer = lowering->block;
+    Sweep sweep = {0};
+    lowering->block = &inside;
+    if (!tn_op_info(node->op)->sweep(&lowering->lower, node, &sweep)) {
+        return false;
+    }
+    lowering->block = outer;
+    open_turns(lowering, &sweep, 0, sweep.n_free);
+    bool scan = sweep.kind == SWEEP_SCAN;
+    Temp *acc = scan ? new_temp(lowering, sweep.dtype, sweep.start) : NULL;
+    open_turns(lowering, &sweep, sweep.n_free, sweep.rank);
+    tn_stmt_append(lowering->block, inside);
+    if (scan) {
+        scan_turn(lowering, node->out[0], &sweep, acc);
+    } else {
+        scatter_turn(lowering, node->out[0], &sweep);
+        lowering->scatter = node;
+    }
+    return true;
+}
+
+bool tn_lower_start(Lowering *lowering) {
+    const Node *node = lowering->scatter;
+    const Type *type = &node->out[0]->type;
+    const Dim *index[TN_MAX_RANK] = {0};
+    lowering->block = &lowering->kernel->body;
+    open_root(lowering, type->rank, type->dims, index);
+    Expr *expr = tn_lower_read(&lowering->lower, node->in[0], index);
+    if (expr != NULL) {
+        tn_lower_store(lowering, node->out[0], index, expr);
+    }
+    return expr != NULL;
+}
+
 /* ---- concat ---- */
 
 /* One nest per operand, side by side in the result. */
@@ -497,6 +568,7 @@ bool tn_lower_group(Lowering *lowering) {
     lowering->block = &lowering->kernel->body;
     bool ok = lowering->group->form == GROUP_CONCAT   ? lower_concat(lowering)
               : lowering->group->form == GROUP_REDUCE ? lower_reduce(lowering)
+              : lowering->group->form == GROUP_SWEEP  ? lower_sweep(lowering)
                                                       : lower_pointwise(lowering);
     if (ok) {
         fill_halos(lowering);

@@ -28,22 +28,28 @@ bool tn_lower_in_place(const Graph *graph, const Value *value) {
 /* Loads of one buffer; those at `index` apart. */
 typedef struct Loads {
     const Buf *buf;
-    const Dim *const *index; /* of the store; NULL: any */
+    const Stmt *store; /* NULL: any */
     uint32_t n, same;
 } Loads;
+
+/* Whether what is loaded is what the statement stores to. */
+static bool is_place_of(const Expr *expr, const Stmt *store) {
+    bool computed = expr->kind == EXPR_DYNLOAD;
+    return tn_dims_equal(expr->n_index, expr->index, store->n_index, store->index) &&
+           (computed ? store->at == expr->args[0] && store->dyn == expr->dyn : store->at == NULL);
+}
 
 static bool count_load(void *arg, Expr *expr) {
     Loads *loads = arg;
     if ((expr->kind == EXPR_LOAD || expr->kind == EXPR_DYNLOAD) && expr->buf == loads->buf) {
         loads->n++;
-        loads->same += expr->kind == EXPR_LOAD && loads->index != NULL &&
-                       tn_dims_equal(expr->n_index, expr->index, expr->n_index, loads->index);
+        loads->same += loads->store != NULL && is_place_of(expr, loads->store);
     }
     return true;
 }
 
 static bool count_in_stmt(void *arg, Stmt *stmt) {
-    return stmt->kind == STMT_FOR || tn_expr_visit(stmt->value, count_load, arg);
+    return tn_stmt_exprs(stmt, count_load, arg);
 }
 
 /* The block that stores to `buf`, and where in it; false when there is not just one store. */
@@ -73,11 +79,9 @@ static bool buf_is_safe(const Kernel *kernel, const Buf *buf) {
     if (all.n == 0 || store.n == 0) {
         return true;
     }
-    Loads before = {.buf = buf, .index = store.stmt->index};
+    Loads before = {.buf = buf, .store = store.stmt};
     for (Stmt *stmt = store.block; store.n == 1 && stmt != NULL; stmt = stmt->next) {
-        if (stmt->kind != STMT_FOR) {
-            tn_expr_visit(stmt->value, count_load, &before);
-        }
+        tn_stmt_exprs(stmt, count_load, &before);
         if (stmt == store.stmt) {
             break;
         }

@@ -65,7 +65,8 @@ bool tn_nest_index_uses(const Stmt *stmt, const Dim *var) {
     for (; stmt != NULL; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR
                 ? tn_dim_uses(stmt->extent, var) || tn_nest_index_uses(stmt->body, var)
-                : expr_index_uses(stmt->value, var)) {
+                : expr_index_uses(stmt->value, var) ||
+                      (stmt->at != NULL && expr_index_uses(stmt->at, var))) {
             return true;
         }
     }
@@ -175,7 +176,8 @@ static bool expr_reads(const Expr *expr, const Temp *temp) {
 static bool touches_temp(const Stmt *stmt, const Temp *temp) {
     for (; stmt != NULL; stmt = stmt->next) {
         if (stmt->kind == STMT_FOR ? touches_temp(stmt->body, temp)
-                                   : stmt->temp == temp || expr_reads(stmt->value, temp)) {
+                                   : stmt->temp == temp || expr_reads(stmt->value, temp) ||
+                                         (stmt->at != NULL && expr_reads(stmt->at, temp))) {
             return true;
         }
     }

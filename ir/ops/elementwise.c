@@ -390,6 +390,60 @@ bool tn_eval_bitnot(EvalArgs *args) {
     return unary(args, NULL, bitnot_i);
 }
 
+static int64_t dtype_width(DType dtype) {
+    return (int64_t)tn_dtype_bytes(dtype) * 8;
+}
+
+static int64_t shl_i(DType dtype, int64_t a, int64_t b) {
+    return b < 0 || b >= dtype_width(dtype) ? 0 : (int64_t)((uint64_t)a << b);
+}
+static int64_t shr_i(DType dtype, int64_t a, int64_t b) {
+    bool beyond = b < 0 || b >= dtype_width(dtype);
+    if (tn_dtype_is_signed(dtype)) {
+        return a >> (beyond ? 63 : b);
+    }
+    return beyond ? 0 : (int64_t)((uint64_t)a >> b);
+}
+
+bool tn_eval_shl(EvalArgs *args) {
+    return binary(args, NULL, shl_i);
+}
+bool tn_eval_shr(EvalArgs *args) {
+    return binary(args, NULL, shr_i);
+}
+
+static uint32_t rotated(uint32_t x, int by) {
+    return x << by | x >> (32 - by);
+}
+
+/* Threefry-2x32 of 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy as
+ * 1, 2, 3; 2011), the first word for the counter (x, 0). */
+static uint32_t threefry(uint32_t key0, uint32_t key1, uint32_t x) {
+    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    const uint32_t keys[3] = {key0, key1, 0x1bd11bdau ^ key0 ^ key1};
+    uint32_t y = key1;
+    x += key0;
+    for (uint32_t round = 0; round < 20; round++) {
+        x += y;
+        y = rotated(y, rotations[round % 8]) ^ x;
+        if (round % 4 == 3) {
+            uint32_t turn = round / 4 + 1;
+            x += keys[turn % 3];
+            y += keys[(turn + 1) % 3] + turn;
+        }
+    }
+    return x;
+}
+
+bool tn_eval_random(EvalArgs *args) {
+    const RefTensor *const *in = args->in;
+    for (int64_t k = 0; k < args->out->count; k++) {
+        args->out->i[k] =
+            threefry((uint32_t)in[0]->i[k], (uint32_t)in[1]->i[k], (uint32_t)in[2]->i[k]);
+    }
+    return true;
+}
+
 bool tn_eval_isnan(EvalArgs *args) {
     for (int64_t k = 0; k < args->out->count; k++) {
         args->out->i[k] = isnan(args->in[0]->f[k]) != 0;
@@ -405,6 +459,13 @@ bool tn_eval_isinf(EvalArgs *args) {
 }
 
 /* ---- choice and conversion ---- */
+
+bool tn_eval_stop_gradient(EvalArgs *args) {
+    for (int64_t k = 0; k < args->out->count; k++) {
+        tn_ref_move(args->out, k, args->in[0], k);
+    }
+    return true;
+}
 
 bool tn_eval_select(EvalArgs *args) {
     for (int64_t k = 0; k < args->out->count; k++) {

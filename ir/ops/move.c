@@ -1,4 +1,5 @@
-/* move.c: data movement that needs a buffer or a choice: copy, pad, concat, gather. */
+/* move.c: data movement that needs a buffer or a choice: copy, pad, concat, gather, and the
+ * transpose of gather, scatter_add. */
 #include "ir/ops/support.h"
 
 #include <string.h>
@@ -247,11 +248,12 @@ static bool check_batch(Graph *graph, const Node *node, int64_t batch) {
     return true;
 }
 
-bool tn_type_gather(Graph *graph, Node *node) {
+/* Checks what gather and scatter_add say of operands 0 and 1, and gives the dims of what is
+ * gathered. */
+static bool gathered_dims(Graph *graph, const Node *node, const Dim **dims, uint32_t *n) {
     const Type *in = &node->in[0]->type;
     const Type *at = &node->in[1]->type;
-    if (!tn_op_check_domain(graph, node, 0, DOMAIN_ANY) ||
-        !tn_op_check_domain(graph, node, 1, DOMAIN_INT) ||
+    if (!tn_op_check_domain(graph, node, 1, DOMAIN_INT) ||
         !tn_op_check_int(graph, node, TN_ATTR_axis, 0, in->rank - 1)) {
         return false;
     }
@@ -264,18 +266,24 @@ bool tn_type_gather(Graph *graph, Node *node) {
     if (!check_batch(graph, node, batch) || !check_not_empty(graph, node, in->dims[axis])) {
         return false;
     }
-    const Dim *dims[2 * TN_MAX_RANK];
-    uint32_t n = 0;
+    *n = 0;
     for (int d = 0; d < axis; d++) {
-        dims[n++] = in->dims[d];
+        dims[(*n)++] = in->dims[d];
     }
     for (int64_t d = batch; d < at->rank; d++) {
-        dims[n++] = at->dims[d];
+        dims[(*n)++] = at->dims[d];
     }
     for (int64_t d = axis + 1; d < in->rank; d++) {
-        dims[n++] = in->dims[d];
+        dims[(*n)++] = in->dims[d];
     }
-    return tn_op_set_result(graph, node, in->dtype, n, dims);
+    return true;
+}
+
+bool tn_type_gather(Graph *graph, Node *node) {
+    const Dim *dims[2 * TN_MAX_RANK];
+    uint32_t n;
+    return tn_op_check_domain(graph, node, 0, DOMAIN_ANY) && gathered_dims(graph, node, dims, &n) &&
+           tn_op_set_result(graph, node, node->in[0]->type.dtype, n, dims);
 }
 
 /* Where the entries of a result index go. */
@@ -303,28 +311,38 @@ static int64_t clamp_index(int64_t at, int64_t size) {
     return at < 0 ? 0 : at >= size ? size - 1 : at;
 }
 
-bool tn_eval_gather(EvalArgs *args) {
+/* Where in `data`, shaped as operand 0, lies what `index` in the gathered tensor refers to. */
+static int64_t gathered_from(EvalArgs *args, const RefTensor *data, const int64_t *index) {
     GatherMap map = gather_map(args->node);
-    const RefTensor *in = args->in[0];
     const RefTensor *at = args->in[1];
-    RefTensor *out = args->out;
-    if (out->count > 0 && in->dims[map.axis] == 0) {
-        return tn_eval_error(args, "indices into a dimension of size 0");
-    }
-    int64_t index[TN_MAX_RANK] = {0};
     int64_t at_index[TN_MAX_RANK] = {0};
     int64_t from[TN_MAX_RANK] = {0};
+    for (int d = 0; d < map.n_at; d++) {
+        at_index[d] = index[at_entry(map, d)];
+    }
+    for (int d = 0; d < map.n_data; d++) {
+        from[d] = d == map.axis ? 0 : index[data_entry(map, d)];
+    }
+    int64_t where = at->i[tn_ref_offset(at, at_index)];
+    bool beyond = at->dtype == TN_U64 && where < 0;
+    from[map.axis] = clamp_index(beyond ? INT64_MAX : where, data->dims[map.axis]);
+    return tn_ref_offset(data, from);
+}
+
+static bool check_room(EvalArgs *args, const RefTensor *data, int64_t count) {
+    return count == 0 || data->dims[tn_attr_int(args->node, TN_ATTR_axis)] > 0 ||
+           tn_eval_error(args, "indices into a dimension of size 0");
+}
+
+bool tn_eval_gather(EvalArgs *args) {
+    RefTensor *out = args->out;
+    const RefTensor *in = args->in[0];
+    int64_t index[TN_MAX_RANK] = {0};
+    if (!check_room(args, in, out->count)) {
+        return false;
+    }
     for (int64_t k = 0; k < out->count; k++) {
-        for (int d = 0; d < map.n_at; d++) {
-            at_index[d] = index[at_entry(map, d)];
-        }
-        for (int d = 0; d < map.n_data; d++) {
-            from[d] = d == map.axis ? 0 : index[data_entry(map, d)];
-        }
-        int64_t where = at->i[tn_ref_offset(at, at_index)];
-        bool beyond = at->dtype == TN_U64 && where < 0;
-        from[map.axis] = clamp_index(beyond ? INT64_MAX : where, in->dims[map.axis]);
-        tn_ref_move(out, k, in, tn_ref_offset(in, from));
+        tn_ref_move(out, k, in, gathered_from(args, in, index));
         tn_index_next(out->rank, out->dims, index);
     }
     return true;
@@ -348,21 +366,92 @@ static Expr *clamped(Ctx *ctx, Expr *at, const Dim *size) {
     return tn_expr_map2(ctx, TN_OP_min, tn_expr_map2(ctx, TN_OP_max, at, zero), last);
 }
 
-Expr *tn_lower_gather(Lower *lower, const Node *node, const Dim *const *index) {
-    Ctx *ctx = lower->ctx;
+/* What `index` in the gathered tensor refers to: the index in operand 0, `*at` being that of the
+ * axis. */
+static bool lower_place(Lower *lower, const Node *node, const Dim *const *index, const Dim **from,
+                        Expr **at) {
     GatherMap map = gather_map(node);
     const Dim *at_index[TN_MAX_RANK] = {NULL};
-    const Dim *from[TN_MAX_RANK] = {NULL};
     for (int d = 0; d < map.n_at; d++) {
         at_index[d] = index[at_entry(map, d)];
     }
     for (int d = 0; d < map.n_data; d++) {
-        from[d] = d == map.axis ? tn_dim_const(ctx, 0) : index[data_entry(map, d)];
+        from[d] = d == map.axis ? tn_dim_const(lower->ctx, 0) : index[data_entry(map, d)];
     }
-    Expr *at = lower->read(lower, node->in[1], at_index);
-    if (at == NULL) {
+    Expr *where = lower->read(lower, node->in[1], at_index);
+    *at = where == NULL ? NULL : clamped(lower->ctx, where, node->in[0]->type.dims[map.axis]);
+    return where != NULL;
+}
+
+Expr *tn_lower_gather(Lower *lower, const Node *node, const Dim *const *index) {
+    const Dim *from[TN_MAX_RANK] = {NULL};
+    Expr *at;
+    if (!lower_place(lower, node, index, from, &at)) {
         return NULL;
     }
-    Expr *where = clamped(ctx, at, node->in[0]->type.dims[map.axis]);
-    return lower->read_at(lower, node->in[0], from, map.axis, where);
+    return lower->read_at(lower, node->in[0], from, (int)tn_attr_int(node, TN_ATTR_axis), at);
+}
+
+/* ---- scatter_add ---- */
+
+bool tn_type_scatter_add(Graph *graph, Node *node) {
+    const Type *base = &node->in[0]->type;
+    const Type *added = &node->in[2]->type;
+    const Dim *dims[2 * TN_MAX_RANK];
+    uint32_t n;
+    if (!tn_op_check_domain(graph, node, 0, DOMAIN_NUM) ||
+        !tn_op_check_same_dtype(graph, node, 2, 0) || !gathered_dims(graph, node, dims, &n)) {
+        return false;
+    }
+    if (added->rank != n) {
+        return tn_op_error(graph, node, "operand 2 has %d dimensions, expected %u", added->rank, n);
+    }
+    for (uint32_t d = 0; d < n; d++) {
+        if (!tn_op_require(graph, node, added->dims[d], dims[d],
+                           "dimension %u of operand 2 is %s, expected %s", d,
+                           tn_op_dim_text(graph, added->dims[d]), tn_op_dim_text(graph, dims[d]))) {
+            return false;
+        }
+    }
+    return tn_op_set_result(graph, node, base->dtype, base->rank, base->dims);
+}
+
+bool tn_eval_scatter_add(EvalArgs *args) {
+    RefTensor *out = args->out;
+    const RefTensor *added = args->in[2];
+    int64_t index[TN_MAX_RANK] = {0};
+    for (int64_t k = 0; k < out->count; k++) {
+        tn_ref_move(out, k, args->in[0], k);
+    }
+    if (!check_room(args, out, added->count)) {
+        return false;
+    }
+    for (int64_t k = 0; k < added->count; k++) {
+        tn_ref_combine(out, gathered_from(args, out, index), TN_OP_add, added, k);
+        tn_index_next(added->rank, added->dims, index);
+    }
+    return true;
+}
+
+/* Turns of all dims that go into the place are independent, those over indices are not. */
+bool tn_lower_scatter_add(Lower *lower, const Node *node, Sweep *out) {
+    GatherMap map = gather_map(node);
+    const Type *added = &node->in[2]->type;
+    const Dim *index[TN_MAX_RANK] = {NULL};
+    int end = map.axis + map.n_at - map.batch;
+    *out = (Sweep){.kind = SWEEP_SCATTER, .op = TN_OP_add, .dtype = added->dtype};
+    for (int turn = 0; turn < 2; turn++) {
+        for (int d = 0; d < added->rank; d++) {
+            bool ordered = d >= map.axis && d < end;
+            if (ordered == (turn == 1)) {
+                index[d] = tn_dim_loop_var(lower->ctx, "s", added->dims[d]);
+                out->vars[out->rank] = index[d];
+                out->extents[out->rank++] = added->dims[d];
+            }
+        }
+        out->n_free = turn == 0 ? out->rank : out->n_free;
+    }
+    out->dyn = map.axis;
+    out->value = lower->read(lower, node->in[2], index);
+    return out->value != NULL && lower_place(lower, node, index, out->to, &out->at);
 }

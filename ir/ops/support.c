@@ -44,6 +44,8 @@ static bool in_domain(DType dtype, MapDomain domain) {
         return tn_dtype_is_float(dtype);
     case DOMAIN_INT:
         return tn_dtype_is_int(dtype);
+    case DOMAIN_U32:
+        return dtype == TN_U32;
     case DOMAIN_BOOL:
         return dtype == TN_BOOL;
     case DOMAIN_ANY:
@@ -60,6 +62,8 @@ static const char *domain_text(MapDomain domain) {
         return "a floating-point type";
     case DOMAIN_INT:
         return "an integer type";
+    case DOMAIN_U32:
+        return "u32";
     case DOMAIN_BOOL:
         return "bool";
     case DOMAIN_ANY:
@@ -411,7 +415,8 @@ Expr *tn_lower_extreme(Ctx *ctx, DType dtype, bool least) {
     return tn_expr_const_i(ctx, dtype, least ? tn_int_least(dtype) : tn_int_greatest(dtype));
 }
 
-const Dim *tn_reduction_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent) {
+const Dim *tn_reduction_loop(Lower *lower, Reduction *reduction, const char *name,
+                             const Dim *extent) {
     const Dim *var = tn_dim_loop_var(lower->ctx, name, extent);
     reduction->vars[reduction->rank] = var;
     reduction->extents[reduction->rank++] = extent;

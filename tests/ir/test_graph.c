@@ -222,9 +222,11 @@ static void test_table(void **state) {
         assert_true(strlen(info->doc) > 1);
         assert_non_null(info->type);
         assert_non_null(info->eval);
-        assert_int_equal(info->n_out, 1);
-        assert_true((info->element != NULL) == (info->cls != OPC_REDUCE));
+        bool loop = info->cls == OPC_LOOP, sweep = info->cls == OPC_SWEEP;
+        assert_int_equal(info->n_out, loop ? -1 : 1);
+        assert_true((info->element != NULL) == (info->cls != OPC_REDUCE && !sweep && !loop));
         assert_true((info->reduction != NULL) == (info->cls == OPC_REDUCE));
+        assert_true((info->sweep != NULL) == sweep);
         for (uint32_t i = 0; i < info->n_attrs; i++) {
             assert_true(info->attrs[i].name < TN_ATTR_COUNT);
         }
