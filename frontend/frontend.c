@@ -26,9 +26,9 @@ static bool is_text(StrView text) {
     return false;
 }
 
-/* Symbols that some input has as a dimension, by name; a named one is fixed. */
-static bool check_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, const char *file) {
-    StrBuf names = tn_str(&ctx->scratch);
+/* Whether an input of the graph has the dimension and it may have that size. Names of all are
+ * added to the list. */
+static bool has_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, StrBuf *names) {
     for (size_t i = 0; i < graph->inputs.len; i++) {
         const Type *type = &graph->inputs.data[i]->type;
         for (int d = 0; d < type->rank; d++) {
@@ -40,7 +40,18 @@ static bool check_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, const
                 dim->value <= type->dims[d]->hi) {
                 return true;
             }
-            tn_str_printf(&names, "%s%s", names.len > 0 ? ", " : "", name);
+            tn_str_printf(names, "%s%s", names->len > 0 ? ", " : "", name);
+        }
+    }
+    return false;
+}
+
+/* An entry need not have it, but one of them must. */
+static bool check_dim(Ctx *ctx, const Module *module, const DimBinding *dim, const char *file) {
+    StrBuf names = tn_str(&ctx->scratch);
+    for (size_t i = 0; i < module->entries.len; i++) {
+        if (has_dim(ctx, module->entries.data[i], dim, &names)) {
+            return true;
         }
     }
     return tn_diag(&ctx->diags, TN_USAGE, (Loc){.file = file},
@@ -48,30 +59,25 @@ static bool check_dim(Ctx *ctx, const Graph *graph, const DimBinding *dim, const
                    (long long)dim->value, names.len > 0 ? names.data : "(none)");
 }
 
-/* The graph with the dims that the user fixed; NULL after a diagnostic. */
-static Graph *fix_dims(Ctx *ctx, Graph *graph, const char *file, const FrontendOptions *options) {
+/* Fixes the dims that the user named; false after a diagnostic. */
+static bool fix_dims(Ctx *ctx, Module *module, const char *file, const FrontendOptions *options) {
     size_t n = options != NULL ? options->n_dims : 0;
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
-        ok = check_dim(ctx, graph, &options->dims[i], file) && ok;
+        ok = check_dim(ctx, module, &options->dims[i], file) && ok;
     }
-    if (!ok) {
-        return NULL;
+    for (size_t i = 0; ok && n > 0 && i < module->entries.len; i++) {
+        Graph *fixed = tn_graph_fix_dims(module->entries.data[i], options->dims, n);
+        ok = fixed != NULL;
+        module->entries.data[i] = fixed;
     }
-    return n > 0 ? tn_graph_fix_dims(graph, options->dims, n) : graph;
+    return ok;
 }
 
 static Module *import_text(Ctx *ctx, StrView text, const char *file,
                            const FrontendOptions *options) {
     Module *module = tn_module_parse_text(ctx, text, file);
-    for (size_t i = 0; module != NULL && i < module->entries.len; i++) {
-        Graph *fixed = fix_dims(ctx, module->entries.data[i], file, options);
-        if (fixed == NULL) {
-            return NULL;
-        }
-        module->entries.data[i] = fixed;
-    }
-    return module;
+    return module != NULL && fix_dims(ctx, module, file, options) ? module : NULL;
 }
 
 Module *tn_frontend_import_module(Ctx *ctx, const void *bytes, size_t size, const char *file,

@@ -13,17 +13,25 @@ typedef struct Figures {
     int32_t n_threads;
 } Figures;
 
+typedef struct Bench {
+    Subject subject;
+    Runner runner;
+    Inputs inputs;
+    Figures figures;
+} Bench;
+
 static int compare_doubles(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static tn_status time_runs(Subject *subject, const Inputs *inputs, Figures *figures) {
+static tn_status time_runs(Bench *b) {
+    Figures *figures = &b->figures;
     double *ms = calloc((size_t)figures->runs, sizeof *ms);
     tn_status status = ms ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
     for (int64_t i = 0; i < figures->runs && status == TN_OK; i++) {
         double start = tn_tool_ms();
-        status = tn_subject_run(subject, inputs);
+        status = tn_runner_run(&b->runner, &b->inputs);
         ms[i] = tn_tool_ms() - start;
     }
     if (status == TN_OK) {
@@ -61,19 +69,23 @@ static double gflops(double flops, double ms) {
     return ms > 0 ? flops / ms / 1e6 : 0;
 }
 
-static void print_json(const Subject *subject, const Figures *f, const double *kernel_ms) {
-    const tn_entry_desc *entry = subject->entry;
+static void print_json(const Bench *b, const double *kernel_ms) {
+    const Figures *f = &b->figures;
+    const tn_entry_desc *entry = b->runner.entry;
+    const tn_model_desc *desc = b->subject.desc;
     printf("{\"model\": ");
-    print_json_string(subject->desc->name);
+    print_json_string(desc->name);
+    printf(", \"entry\": ");
+    print_json_string(entry->name);
     printf(", \"target\": ");
-    print_json_string(subject->desc->target);
+    print_json_string(desc->target);
     printf(", \"threads\": %d, \"runs\": %lld, \"min_ms\": %.6g, \"median_ms\": %.6g, "
            "\"gflops\": %.6g, \"compile_ms\": %.6g, \"load_ms\": %.6g, \"arena_bytes\": %zu, "
-           "\"weight_bytes\": %llu, \"kernels\": %d",
+           "\"weight_bytes\": %llu, \"state_bytes\": %llu, \"kernels\": %d",
            (int)f->n_threads, (long long)f->runs, f->min_ms, f->median_ms,
-           gflops(f->flops, f->min_ms), subject->compile_ms, f->load_ms,
-           tn_session_arena_bytes(subject->session),
-           (unsigned long long)subject->desc->weight_bytes, (int)entry->n_kernels);
+           gflops(f->flops, f->min_ms), b->subject.compile_ms, f->load_ms,
+           tn_session_arena_bytes(b->runner.session), (unsigned long long)desc->weight_bytes,
+           (unsigned long long)desc->state_bytes, (int)entry->n_kernels);
     for (int32_t k = 0; kernel_ms && k < entry->n_kernels; k++) {
         printf(k ? ", {\"name\": " : ", \"per_kernel\": [{\"name\": ");
         print_json_string(entry->kernel_names[k]);
@@ -84,16 +96,38 @@ static void print_json(const Subject *subject, const Figures *f, const double *k
     printf("}\n");
 }
 
-static void print_text(const Subject *subject, const Figures *f) {
-    tn_tool_show(stdout, subject->desc->name);
-    printf(" (%s), %d thread%s, %lld runs\n", subject->desc->target, (int)f->n_threads,
-           f->n_threads == 1 ? "" : "s", (long long)f->runs);
+static double mebibytes(uint64_t bytes) {
+    return (double)bytes / 0x1p20;
+}
+
+static void print_text(const Bench *b) {
+    const Figures *f = &b->figures;
+    const tn_model_desc *desc = b->subject.desc;
+    tn_tool_show(stdout, desc->name);
+    printf(" (%s), ", desc->target);
+    if (desc->n_entries > 1) {
+        printf("entry ");
+        tn_tool_show(stdout, b->runner.entry->name);
+        printf(", ");
+    }
+    printf("%d thread%s, %lld runs\n", (int)f->n_threads, f->n_threads == 1 ? "" : "s",
+           (long long)f->runs);
+    for (int32_t i = 0; desc->n_entries > 1 && i < b->inputs.n; i++) {
+        char type[256];
+        tn_tensor_type_text(&b->inputs.tensors[i], type, sizeof type);
+        printf("  ");
+        tn_tool_show(stdout, b->inputs.specs[i].name);
+        printf(": %s\n", type);
+    }
     printf("  min %.3f ms  median %.3f ms  %.1f GFLOP/s  %d kernels\n", f->min_ms, f->median_ms,
-           gflops(f->flops, f->min_ms), (int)subject->entry->n_kernels);
-    printf("  compile %.0f ms  load %.1f ms  arena %.2f MiB  weights %.2f MiB\n",
-           subject->compile_ms, f->load_ms,
-           (double)tn_session_arena_bytes(subject->session) / 0x1p20,
-           (double)subject->desc->weight_bytes / 0x1p20);
+           gflops(f->flops, f->min_ms), (int)b->runner.entry->n_kernels);
+    printf("  compile %.0f ms  load %.1f ms  arena %.2f MiB  weights %.2f MiB",
+           b->subject.compile_ms, f->load_ms, mebibytes(tn_session_arena_bytes(b->runner.session)),
+           mebibytes(desc->weight_bytes));
+    if (desc->state_bytes > 0) {
+        printf("  state %.2f MiB", mebibytes(desc->state_bytes));
+    }
+    printf("\n");
 }
 
 static void print_kernels(const tn_entry_desc *entry, const double *ms) {
@@ -112,20 +146,21 @@ static void print_kernels(const tn_entry_desc *entry, const double *ms) {
 }
 
 /* The least of several profiles, kernel by kernel; NULL after a message. */
-static double *profile(Subject *subject, const Inputs *inputs, int64_t runs) {
-    size_t n = (size_t)subject->entry->n_kernels;
+static double *profile(Bench *b, int64_t runs) {
+    Runner *runner = &b->runner;
+    size_t n = (size_t)runner->entry->n_kernels;
     double *best = calloc(n + 1, sizeof *best), *now = calloc(n + 1, sizeof *now);
     tn_status status = best && now ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
     for (int64_t i = 0; i < runs && status == TN_OK; i++) {
-        status = tn_session_profile(subject->session, inputs->tensors, inputs->n, subject->outputs,
-                                    subject->entry->n_outputs, now);
+        status = tn_session_profile(runner->session, b->inputs.tensors, b->inputs.n,
+                                    runner->outputs, runner->entry->n_outputs, now);
         for (size_t k = 0; k < n && status == TN_OK; k++) {
             if (i == 0 || now[k] < best[k]) {
                 best[k] = now[k];
             }
         }
         if (status != TN_OK) {
-            tn_tool_error(status, "%s", tn_session_error(subject->session));
+            tn_tool_error(status, "%s", tn_session_error(runner->session));
         }
     }
     free(now);
@@ -136,61 +171,68 @@ static double *profile(Subject *subject, const Inputs *inputs, int64_t runs) {
     return NULL;
 }
 
-static tn_status measure(const Args *args, Subject *subject, const Inputs *inputs,
-                         Figures *figures) {
+static tn_status measure(const Args *args, Bench *b) {
     bool json = tn_args_has(args, OPT_JSON), kernels = tn_args_has(args, OPT_PER_KERNEL);
     tn_tool_progress("running ...");
-    tn_status status = time_runs(subject, inputs, figures);
+    tn_status status = time_runs(b);
     double *kernel_ms = NULL;
     if (status == TN_OK && kernels) {
-        kernel_ms = profile(subject, inputs, figures->runs);
+        kernel_ms = profile(b, b->figures.runs);
         status = kernel_ms ? TN_OK : TN_UNSUPPORTED;
     }
     tn_tool_progress(NULL);
     if (status == TN_OK && json) {
-        print_json(subject, figures, kernel_ms);
+        print_json(b, kernel_ms);
     } else if (status == TN_OK) {
-        print_text(subject, figures);
+        print_text(b);
     }
     if (status == TN_OK && !json && kernels) {
-        print_kernels(subject->entry, kernel_ms);
+        print_kernels(b->runner.entry, kernel_ms);
     }
     free(kernel_ms);
     return status;
 }
 
+/* Everything up to the inputs; `init` runs once, as the steps go on from there. */
+static tn_status prepare(const Args *args, Bench *b) {
+    tn_status status = tn_subject_init(args, &b->subject);
+    if (status == TN_OK) {
+        status = tn_runner_open(args, &b->subject, NULL, &b->runner);
+    }
+    if (status == TN_OK) {
+        status = tn_inputs_of_entry(b->subject.desc, b->runner.entry, &b->inputs);
+    }
+    return status == TN_OK ? tn_inputs_make(&b->inputs, args, 0) : status;
+}
+
 tn_status tn_cmd_bench(const Args *args) {
     const char *path = tn_tool_model_name(args);
-    Figures figures = {0};
-    if (!path || !tn_args_int(args, OPT_RUNS, 20, 1, 1000000, &figures.runs)) {
+    Bench b = {.figures.load_ms = 0};
+    if (!path || !tn_args_int(args, OPT_RUNS, 20, 1, 1000000, &b.figures.runs)) {
         return TN_USAGE;
     }
-    Subject subject;
-    Inputs inputs = {0};
     double start = tn_tool_ms();
-    tn_status status = tn_subject_open(args, path, &subject);
+    tn_status status = tn_subject_open(args, path, &b.subject);
     double opened = tn_tool_ms();
     if (status == TN_OK) {
-        status = tn_inputs_of_entry(subject.desc, subject.entry, &inputs);
-    }
-    if (status == TN_OK) {
-        status = tn_inputs_make(&inputs, args, 0);
+        status = prepare(args, &b);
     }
     double ready = tn_tool_ms();
     if (status == TN_OK) {
-        status = tn_subject_plan(&subject, &inputs);
+        status = tn_runner_plan(&b.runner, &b.inputs);
     }
     if (status == TN_OK) {
-        status = tn_subject_run(&subject, &inputs);
+        status = tn_runner_run(&b.runner, &b.inputs);
     }
     if (status == TN_OK) {
         /* Opening to the first answer: neither compiling nor making inputs counts. */
-        figures.load_ms = (opened - start) - subject.compile_ms + (tn_tool_ms() - ready);
-        figures.flops = total_flops(subject.entry);
-        figures.n_threads = tn_session_threads(subject.session);
-        status = measure(args, &subject, &inputs, &figures);
+        b.figures.load_ms = (opened - start) - b.subject.compile_ms + (tn_tool_ms() - ready);
+        b.figures.flops = total_flops(b.runner.entry);
+        b.figures.n_threads = tn_session_threads(b.runner.session);
+        status = measure(args, &b);
     }
-    tn_inputs_free(&inputs);
-    tn_subject_free(&subject);
+    tn_inputs_free(&b.inputs);
+    tn_runner_free(&b.runner);
+    tn_subject_free(&b.subject);
     return status;
 }

@@ -11,7 +11,7 @@
 #include "frontend/call.h"
 #include "frontend/onnx_model.h"
 #include "ir/op.h"
-#include "tools/tool.h"
+#include "tools/source.h"
 
 /* One line of the table. */
 typedef struct Row {
@@ -24,6 +24,7 @@ typedef struct Row {
 
 typedef struct Table {
     Ctx *ctx;
+    const char *entry;
     bool by_node;
     bool costs; /* the graph was imported, so costs are known */
     TN_VEC(Row) rows;
@@ -236,14 +237,19 @@ static void fill_table(Table *table, const Source *source, const void *bytes, si
     if (model) {
         add_operators(table, model);
     }
-    if (source->graph) {
-        add_costs(table, (const Graph *)source->graph, model == NULL);
+    if (source->module) {
+        const Graph *graph = (const Graph *)tn_module_entry_graph(source->module, table->entry);
+        add_costs(table, graph, model == NULL);
     }
 }
 
 /* The file is read here once more: the compiler keeps no list of operators. */
 static tn_status list_operators(const Args *args, const Source *source, const char *path) {
     size_t size = 0;
+    const char *entry = source->module ? tn_source_entry(args, source) : "";
+    if (!entry) {
+        return TN_BAD_INPUT;
+    }
     bool standard = strcmp(path, "-") == 0;
     void *read = standard ? NULL : tn_tool_read(path, &size);
     if (!read && !standard) {
@@ -254,7 +260,7 @@ static tn_status list_operators(const Args *args, const Source *source, const ch
     volatile tn_status status = TN_OK;
     if (setjmp(on_oom) == 0) {
         tn_ctx_init(&ctx, &on_oom);
-        Table table = {.ctx = &ctx, .by_node = tn_args_has(args, OPT_NODES)};
+        Table table = {.ctx = &ctx, .entry = entry, .by_node = tn_args_has(args, OPT_NODES)};
         table.index = tn_map(&ctx.arena);
         fill_table(&table, source, standard ? source->bytes : read, standard ? source->size : size,
                    path);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/tool.h"
+#include "tools/source.h"
 
 typedef struct EmitRow {
     const char *name;
@@ -93,7 +93,7 @@ tn_status tn_cmd_compile(const Args *args) {
     status = tn_source_open(args, model, &source);
     if (status == TN_OK) {
         tn_tool_progress("compiling %s ...", model);
-        status = tn_compile_file(source.compiler, source.graph, row->kind, path);
+        status = tn_module_compile_file(source.compiler, source.module, row->kind, path);
         tn_tool_progress(NULL);
         tn_tool_messages(source.compiler);
     }

@@ -20,6 +20,8 @@ typedef struct Sizes {
 
 static tn_status get_specs(Inputs *out, int32_t n) {
     *out = (Inputs){.n = n,
+                    .size = 1,
+                    .limit = 100,
                     .specs = calloc((size_t)n + 1, sizeof *out->specs),
                     .tensors = calloc((size_t)n + 1, sizeof *out->tensors)};
     return out->specs && out->tensors ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
@@ -42,6 +44,10 @@ tn_status tn_inputs_of_graph(const tn_graph *graph, Inputs *out) {
 
 tn_status tn_inputs_of_entry(const tn_model_desc *desc, const tn_entry_desc *entry, Inputs *out) {
     tn_status status = get_specs(out, entry->n_inputs);
+    if (desc->state_bytes > 0) {
+        out->size = 4;
+        out->limit = 2;
+    }
     for (int32_t i = 0; i < out->n && status == TN_OK; i++) {
         const tn_io_desc *io = &entry->inputs[i];
         InputSpec *spec = &out->specs[i];
@@ -76,13 +82,13 @@ static void add_size(Sizes *sizes, const char *name, int64_t value) {
     }
 }
 
-static int64_t size_of(const Sizes *sizes, const char *name) {
+static int64_t size_of(const Sizes *sizes, const char *name, int64_t otherwise) {
     for (int i = 0; name && i < sizes->n; i++) {
         if (strcmp(sizes->items[i].name, name) == 0) {
             return sizes->items[i].value;
         }
     }
-    return 1;
+    return otherwise;
 }
 
 /* The dim name of some input that `text` ("NAME=...") starts with; `*value` is the rest. */
@@ -215,16 +221,51 @@ static tn_status make_random(Inputs *inputs, int64_t seed, const Sizes *sizes) {
         tensor->data = NULL;
         for (int32_t d = 0; d < tensor->rank; d++) {
             if (tensor->dims[d] < 0) {
-                tensor->dims[d] = size_of(sizes, spec->dim_names[d]);
+                tensor->dims[d] = size_of(sizes, spec->dim_names[d], inputs->size);
             }
         }
         if (!tn_tensor_alloc(tensor)) {
             return tn_tool_error(TN_LIMIT, "input '%s': cannot make a tensor of its size",
                                  spec->name);
         }
-        tn_tensor_random(tensor, (uint64_t)seed * 0x9e3779b9u + (uint64_t)i);
+        tn_tensor_random_below(tensor, (uint64_t)seed * 0x9e3779b9u + (uint64_t)i,
+                               (uint64_t)inputs->limit);
     }
     return TN_OK;
+}
+
+/* --batch is the size of the first dimension of a name that leads an input. */
+static tn_status take_batch(const Inputs *inputs, const Args *args, Sizes *sizes) {
+    int64_t batch;
+    if (!tn_args_has(args, OPT_BATCH)) {
+        return TN_OK;
+    }
+    if (!tn_args_int(args, OPT_BATCH, 1, 1, INT64_MAX, &batch)) {
+        return TN_USAGE;
+    }
+    for (int32_t i = 0; i < inputs->n; i++) {
+        if (inputs->specs[i].type.rank > 0 && inputs->specs[i].dim_names[0]) {
+            add_size(sizes, inputs->specs[i].dim_names[0], batch);
+            break;
+        }
+    }
+    return TN_OK;
+}
+
+tn_status tn_inputs_seed(Inputs *inputs, const Args *args) {
+    int64_t seed;
+    Sizes none = {.n = 0};
+    if (!tn_args_int(args, OPT_SEED, 1, 0, INT64_MAX, &seed)) {
+        return TN_USAGE;
+    }
+    tn_status status = make_random(inputs, seed, &none);
+    for (int32_t i = 0; i < inputs->n && status == TN_OK; i++) {
+        tn_tensor *tensor = &inputs->tensors[i];
+        for (int64_t k = 0; tensor->dtype == TN_I64 && k < tn_tensor_count(tensor); k++) {
+            ((int64_t *)tensor->data)[k] = seed;
+        }
+    }
+    return status;
 }
 
 tn_status tn_inputs_make(Inputs *inputs, const Args *args, int round) {
@@ -240,6 +281,9 @@ tn_status tn_inputs_make(Inputs *inputs, const Args *args, int round) {
     }
     if (status == TN_OK) {
         status = take_sizes(inputs, args, OPT_DIM, 0, &sizes);
+    }
+    if (status == TN_OK) {
+        status = take_batch(inputs, args, &sizes);
     }
     return status == TN_OK ? make_random(inputs, seed, &sizes) : status;
 }

@@ -15,14 +15,20 @@ typedef struct Inputs {
     InputSpec *specs;
     tn_tensor *tensors; /* what was made of them */
     int32_t n;
+    int64_t size;  /* of symbolic dims that nothing else decides */
+    int64_t limit; /* random integers are below */
 } Inputs;
 
 tn_status tn_inputs_of_graph(const tn_graph *graph, Inputs *out);
+/* Integers for a model that trains are labels and numbers of rows: of how many classes and rows
+ * nobody says, so they are 0 and 1; and batches are of 4, as one sample alone has no variance. */
 tn_status tn_inputs_of_entry(const tn_model_desc *desc, const tn_entry_desc *entry, Inputs *out);
 /* Reads the files of --input and fills the rest with random numbers (--seed). Symbolic dims
  * take the size that a file gives them, else that of --sizes (entry `round` of its list),
- * else that of --dim, else 1. Replaces what was made before. */
+ * else that of --dim or --batch, else `size`. Replaces what was made before. */
 tn_status tn_inputs_make(Inputs *inputs, const Args *args, int round);
+/* Makes every input --seed: for the entry "init". */
+tn_status tn_inputs_seed(Inputs *inputs, const Args *args);
 /* Rounds that --sizes asks for, at least 1. */
 int tn_inputs_rounds(const Args *args);
 void tn_inputs_free(Inputs *inputs);

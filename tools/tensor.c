@@ -66,6 +66,10 @@ static bool is_float(int32_t dtype) {
 }
 
 void tn_tensor_random(tn_tensor *tensor, uint64_t seed) {
+    tn_tensor_random_below(tensor, seed, 100);
+}
+
+void tn_tensor_random_below(tn_tensor *tensor, uint64_t seed, uint64_t limit) {
     int64_t count = tn_tensor_count(tensor);
     size_t size = tn_dtype_size(tensor->dtype);
     uint64_t state = seed;
@@ -76,7 +80,7 @@ void tn_tensor_random(tn_tensor *tensor, uint64_t seed) {
             continue;
         }
         /* Small and not negative: the low bytes hold it, whatever the width. */
-        uint64_t value = tensor->dtype == TN_BOOL ? random >> 63 : (random >> 32) % 100;
+        uint64_t value = tensor->dtype == TN_BOOL ? random >> 63 : (random >> 32) % limit;
         memcpy((char *)tensor->data + (size_t)i * size, &value, size);
     }
 }
@@ -178,8 +182,12 @@ static bool same_element(const tn_tensor *a, const tn_tensor *b, int64_t i) {
 }
 
 TensorDiff tn_tensor_diff(const tn_tensor *got, const tn_tensor *want) {
+    return tn_tensor_diff_above(got, want, 0);
+}
+
+TensorDiff tn_tensor_diff_above(const tn_tensor *got, const tn_tensor *want, double floor) {
     TensorDiff out = {.where = -1};
-    double scale = 0, worst = -1;
+    double scale = floor, worst = -1;
     int64_t count = tn_tensor_count(want);
     for (int64_t i = 0; i < count; i++) {
         double w = tn_tensor_get(want, i), g = tn_tensor_get(got, i);

@@ -13,6 +13,8 @@ void tn_tensors_free(tn_tensor *tensors, int32_t n);
 size_t tn_tensor_bytes(const tn_tensor *tensor);
 /* Fills with numbers that only depend on `seed`: floats in -1..1, integers in 0..99. */
 void tn_tensor_random(tn_tensor *tensor, uint64_t seed);
+/* The same with integers below `limit`. */
+void tn_tensor_random_below(tn_tensor *tensor, uint64_t seed, uint64_t limit);
 double tn_tensor_get(const tn_tensor *tensor, int64_t index);
 /* "f32[1,10]". */
 void tn_tensor_type_text(const tn_tensor *tensor, char *text, size_t size);
@@ -29,6 +31,8 @@ typedef struct TensorDiff {
 /* Both of one shape. NaN equals NaN and an infinity itself; against anything else they
  * are an infinite error. */
 TensorDiff tn_tensor_diff(const tn_tensor *got, const tn_tensor *want);
+/* The same divided by `floor` where that is more than the largest magnitude. */
+TensorDiff tn_tensor_diff_above(const tn_tensor *got, const tn_tensor *want, double floor);
 bool tn_tensor_same_shape(const tn_tensor *a, const tn_tensor *b);
 /* Whether |got - want| <= atol + rtol |want| for floats and equality for the rest holds
  * everywhere; `*where` is the first place where not. */

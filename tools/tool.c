@@ -1,4 +1,4 @@
-/* tool.c: messages, files, and loading models for the subcommands. */
+/* tool.c: messages, files and compilers for the subcommands. */
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -174,29 +174,11 @@ tn_compiler *tn_tool_compiler(const Args *args, tn_status *status) {
     return compiler;
 }
 
-tn_status tn_source_open(const Args *args, const char *path, Source *out) {
-    tn_status status;
-    *out = (Source){.compiler = tn_tool_compiler(args, &status)};
-    if (!out->compiler) {
-        return status;
+void tn_tool_names(char *text, size_t size, int32_t n,
+                   const char *(*name_at)(const void *, int32_t), const void *of) {
+    text[0] = '\0';
+    for (int32_t i = 0; i < n; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, "%s%s", i ? ", " : "", name_at(of, i));
     }
-    if (strcmp(path, "-") == 0) {
-        out->bytes = tn_tool_read(path, &out->size);
-        if (!out->bytes) {
-            return TN_IO;
-        }
-        status = tn_graph_parse(out->compiler, out->bytes, out->size, "<stdin>", &out->graph);
-    } else {
-        status = tn_graph_load(out->compiler, path, &out->graph);
-    }
-    if (status != TN_OK) {
-        tn_tool_messages(out->compiler);
-    }
-    return status;
-}
-
-void tn_source_free(Source *source) {
-    tn_compiler_destroy(source->compiler);
-    free(source->bytes);
-    *source = (Source){0};
 }

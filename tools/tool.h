@@ -1,4 +1,4 @@
-/* tool.h: what the subcommands share: messages, files, and loading models. */
+/* tool.h: what the subcommands share: messages, files, compilers. */
 #ifndef TN_TOOLS_TOOL_H
 #define TN_TOOLS_TOOL_H
 
@@ -31,16 +31,8 @@ tn_compiler *tn_tool_compiler(const Args *args, tn_status *status);
 /* Prints the compiler's messages, if any, on standard error. */
 void tn_tool_messages(tn_compiler *compiler);
 
-/* A model description, from a file or from standard input. */
-typedef struct Source {
-    tn_compiler *compiler;
-    tn_graph *graph;
-    void *bytes; /* what was read from standard input */
-    size_t size;
-} Source;
-
-/* Sets options and loads; messages are printed. Free in any case. */
-tn_status tn_source_open(const Args *args, const char *path, Source *out);
-void tn_source_free(Source *source);
+/* "init, step, eval" of n names given one by one by `name_at`. */
+void tn_tool_names(char *text, size_t size, int32_t n,
+                   const char *(*name_at)(const void *, int32_t), const void *of);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "idx.h"
+#include "../idx.h"
 #include "picture.h"
 #include "tenon/runtime.h"
 

@@ -3,68 +3,13 @@
  * Runs the built command on the network of the demo, in a folder of its own. What must not
  * be left behind is looked for in that folder.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/tools/command.h"
 
-#include <cmocka.h>
 #include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tools/args.h"
 #include "tools/npy.h"
 #include "tools/tensor.h"
-
-enum { TEXT = 1 << 16 };
-
-static char folder[] = "/tmp/tenon-command-XXXXXX";
-static char command_path[1024];
-static char model[1024]; /* the demo's network */
-static char said[TEXT];  /* standard output and standard error of the last run */
-
-/* Runs `tenon LINE` by the shell, in the folder; returns the exit code, -1 for a crash. */
-static int tenon(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int tenon(const char *format, ...) {
-    char line[8192], arguments[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(arguments, sizeof arguments, format, args);
-    va_end(args);
-    snprintf(line, sizeof line, "cd '%s' && '%s' %s 2>&1", folder, command_path, arguments);
-    FILE *pipe = popen(line, "r");
-    assert_non_null(pipe);
-    size_t n = fread(said, 1, TEXT - 1, pipe);
-    said[n] = '\0';
-    while (fgetc(pipe) != EOF) {
-        continue; /* the rest of a long answer */
-    }
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void expect_text(const char *text) {
-    if (!strstr(said, text)) {
-        fail_msg("expected '%s' in '%s'", text, said);
-    }
-}
-
-static const char *in_folder(const char *name) {
-    static char paths[4][1024];
-    static int turn;
-    turn = (turn + 1) % 4;
-    snprintf(paths[turn], sizeof paths[turn], "%s/%s", folder, name);
-    return paths[turn];
-}
-
-static bool exists(const char *name) {
-    return access(in_folder(name), F_OK) == 0;
-}
 
 static int count_files(void) {
     int n = 0;
@@ -75,13 +20,6 @@ static int count_files(void) {
     }
     closedir(dir);
     return n;
-}
-
-static void write_file(const char *name, const void *bytes, size_t size) {
-    FILE *file = fopen(in_folder(name), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
 }
 
 static unsigned char *read_file(const char *path, size_t *size) {
@@ -133,42 +71,6 @@ static void write_unsupported(const char *name) {
     write_file(name, bytes, size);
     free(bytes);
 }
-
-static int set_up(void **state) {
-    (void)state;
-    const char *build = getenv("TENON_BUILD_DIR");
-    char here[512];
-    assert_non_null(getcwd(here, sizeof here));
-    if (!build) {
-        build = "build";
-    }
-    if (build[0] == '/') {
-        snprintf(command_path, sizeof command_path, "%s/bin/tenon", build);
-    } else {
-        snprintf(command_path, sizeof command_path, "%s/%.400s/bin/tenon", here, build);
-    }
-    snprintf(model, sizeof model, "%s/examples/fashion_cnn.onnx", here);
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    char line[256];
-    snprintf(line, sizeof line, "rm -rf '%s'", folder);
-    return system(line) == 0 ? 0 : 1;
-}
-
-/* Each test starts with an empty folder, and is skipped where the command is not built. */
-static int empty_folder(void **state) {
-    remove_folder(state);
-    return mkdir(folder, 0700);
-}
-
-#define NEEDS_COMMAND                                                                              \
-    do {                                                                                           \
-        if (access(command_path, X_OK) != 0 || access(model, R_OK) != 0)                           \
-            skip();                                                                                \
-    } while (0)
 
 static void helps(void **state) {
     (void)state;
