@@ -131,25 +131,28 @@ static const char *const role_names[] = {
 
 enum { ROLES = sizeof role_names / sizeof *role_names };
 
+static void put_named(StrBuf *out, const char *what, const char *name) {
+    tn_str_printf(out, "%s \"", what);
+    tn_str_escape(out, tn_sv(name));
+    tn_str_putc(out, '"');
+}
+
 void tn_module_print(const Module *module, bool elide, StrBuf *out) {
     if (tn_module_is_plain(module)) {
         tn_graph_print(module->entries.data[0], elide, out);
         return;
     }
-    tn_str_puts(out, "module ");
-    tn_str_escape(out, tn_sv(module->name));
+    put_named(out, "module", module->name);
     tn_str_putc(out, '\n');
     for (size_t i = 0; i < module->states.len; i++) {
         const StateVar *var = &module->states.data[i];
-        tn_str_puts(out, "state ");
-        tn_str_escape(out, tn_sv(var->name));
+        put_named(out, "state", var->name);
         tn_str_printf(out, " %s ", role_names[var->role]);
         tn_type_print(module->ctx, &var->type, out);
         tn_str_putc(out, '\n');
     }
     for (size_t i = 0; i < module->hypers.len; i++) {
-        tn_str_puts(out, "hyper ");
-        tn_str_escape(out, tn_sv(module->hypers.data[i].name));
+        put_named(out, "hyper", module->hypers.data[i].name);
         tn_str_printf(out, " = %.17g\n", module->hypers.data[i].value);
     }
     for (size_t i = 0; i < module->entries.len; i++) {

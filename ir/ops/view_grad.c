@@ -23,42 +23,28 @@ bool tn_grad_expand(GradRule *rule) {
     const Node *node = rule->node;
     const Type *in = &node->in[0]->type, *out = &node->out[0]->type;
     const Attr *axes = tn_node_attr(node, TN_ATTR_axes);
-    int64_t from[TN_MAX_RANK + 1], summed[TN_MAX_RANK + 1], perm[TN_MAX_RANK + 1];
-    const Dim *dims[TN_MAX_RANK];
-    uint32_t n_summed = 0, n_kept = 0;
-    for (uint32_t d = 0; d < out->rank; d++) {
-        from[d] = -1;
-    }
+    bool kept[TN_MAX_RANK] = {false}; /* by result dim */
+    int64_t summed[TN_MAX_RANK + 1], place[TN_MAX_RANK], perm[TN_MAX_RANK + 1];
+    uint32_t n_summed = 0, n = 0;
     for (uint32_t i = 0; i < axes->n; i++) {
-        bool repeats = in->dims[i] != out->dims[axes->ints[i]] && tn_dim_is(in->dims[i], 1);
-        from[axes->ints[i]] = repeats ? -1 : (int64_t)i;
+        kept[axes->ints[i]] = in->dims[i] == out->dims[axes->ints[i]] || !tn_dim_is(in->dims[i], 1);
     }
     for (uint32_t d = 0; d < out->rank; d++) {
-        if (from[d] < 0) {
+        if (!kept[d]) {
             summed[n_summed++] = d;
-        } else {
-            dims[from[d]] = out->dims[d];
-            perm[from[d]] = n_kept++;
         }
+        place[d] = (int64_t)d - n_summed;
     }
     Value *ct = rule->out_ct[0];
     if (n_summed > 0) {
         ct = tn_build_reduce(&rule->build, TN_OP_reduce_sum, ct, summed, n_summed);
     }
-    /* perm so far names dims of the sum by operand dim; dims of size 1 come back by a reshape. */
-    int64_t order[TN_MAX_RANK + 1];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < in->rank; i++) {
-        bool kept = false;
-        for (uint32_t d = 0; d < out->rank; d++) {
-            kept = kept || from[d] == (int64_t)i;
-        }
-        if (kept) {
-            order[n++] = perm[i];
+    for (uint32_t i = 0; i < axes->n; i++) {
+        if (kept[axes->ints[i]]) {
+            perm[n++] = place[axes->ints[i]];
         }
     }
-    (void)dims;
-    ct = tn_build_transpose(&rule->build, ct, order);
+    ct = tn_build_transpose(&rule->build, ct, perm);
     rule->in_ct[0] = tn_build_reshape(&rule->build, ct, in->rank, in->dims);
     return rule->in_ct[0] != NULL;
 }
@@ -80,13 +66,16 @@ bool tn_grad_slice(GradRule *rule) {
         turned = turned || step < 0;
         turn[d] = step < 0 ? -1 : 1;
         first[d] = step < 0 ? tn_dim_max(ctx, last, tn_dim_const(ctx, 0)) : tn_dim_const(ctx, 0);
-        lo[d] = step < 0 ? tn_dim_add(ctx, starts->dims[d], tn_dim_mulc(ctx, last, step))
-                         : starts->dims[d];
-        lo[d] = tn_dim_max(ctx, lo[d], tn_dim_const(ctx, 0));
         interior[d] = apart > 0 ? apart - 1 : 0;
         const Dim *span = tn_dim_addc(ctx, tn_dim_mulc(ctx, last, interior[d] + 1), 1);
         if (interior[d] > 0) {
             span = tn_dim_max(ctx, span, tn_dim_const(ctx, 0));
+        }
+        lo[d] = starts->dims[d];
+        if (step < 0) { /* the last element taken; of none, any place that is there */
+            lo[d] = tn_dim_add(ctx, lo[d], tn_dim_mulc(ctx, last, step));
+            lo[d] = tn_dim_min(ctx, lo[d], tn_dim_sub(ctx, in->dims[d], span));
+            lo[d] = tn_dim_max(ctx, lo[d], tn_dim_const(ctx, 0));
         }
         hi[d] = tn_dim_sub(ctx, tn_dim_sub(ctx, in->dims[d], lo[d]), span);
     }
