@@ -372,9 +372,8 @@ static bool is_usable(tn_compiler *compiler, const void *handle) {
 }
 
 /* Apart from their callers, so that no local of them lives across setjmp. */
-__attribute__((noinline)) static tn_status compile_file(tn_compiler *compiler,
-                                                        const Module *module, tn_emit kind,
-                                                        const char *path) {
+__attribute__((noinline)) static tn_status compile_file(tn_compiler *compiler, const Module *module,
+                                                        tn_emit kind, const char *path) {
     Compile compile = start_compile(compiler, module);
     return status_of(compiler, tn_codegen_file(&compile, kind, path, compiler->prefix));
 }
@@ -411,9 +410,8 @@ tn_status tn_module_compile_file(tn_compiler *compiler, tn_module *module, tn_em
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
-    return is_usable(compiler, module)
-               ? compile_file(compiler, (const Module *)module, kind, path)
-               : status_of(compiler, false);
+    return is_usable(compiler, module) ? compile_file(compiler, (const Module *)module, kind, path)
+                                       : status_of(compiler, false);
 }
 
 tn_status tn_module_compile_jit(tn_compiler *compiler, tn_module *module, tn_model **out) {
@@ -464,19 +462,17 @@ static RefTensor input_of(const Evaluation *eval, size_t i, const tn_tensor *inp
     InputSource source = eval->graph->sources.data[i];
     if (source.kind == INPUT_CALLER) {
         const tn_tensor *given = &inputs[i];
-        return tn_ref_from_bytes(arena, (DType)given->dtype, given->rank, given->dims,
-                                 given->data);
+        return tn_ref_from_bytes(arena, (DType)given->dtype, given->rank, given->dims, given->data);
     }
     int64_t dims[TN_MAX_RANK] = {0};
     for (uint32_t d = 0; d < type->rank; d++) {
         dims[d] = type->dims[d]->value;
     }
-    const void *bytes = source.kind == INPUT_STATE
-                            ? (const void *)(eval->state +
-                                             tn_module_state_offset(eval->module, source.index))
-                        : eval->hyper != NULL
-                            ? (const void *)&eval->hyper[source.index]
-                            : (const void *)&eval->module->hypers.data[source.index].value;
+    const void *bytes =
+        source.kind == INPUT_STATE
+            ? (const void *)(eval->state + tn_module_state_offset(eval->module, source.index))
+        : eval->hyper != NULL ? (const void *)&eval->hyper[source.index]
+                              : (const void *)&eval->module->hypers.data[source.index].value;
     return tn_ref_from_bytes(arena, type->dtype, type->rank, dims, bytes);
 }
 

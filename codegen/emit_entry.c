@@ -127,7 +127,7 @@ static void put_operation(Entry *entry, const Dim *dim, StrBuf *out) {
         [DIM_LT] = "(",         [DIM_SELECT] = "(",
     };
     static const char *const between[] = {
-        [DIM_DIV] = ", ",  [DIM_MOD] = ", ", [DIM_MIN] = ", ",    [DIM_MAX] = ", ",
+        [DIM_DIV] = ", ",  [DIM_MOD] = ", ",  [DIM_MIN] = ", ", [DIM_MAX] = ", ",
         [DIM_MUL] = " * ", [DIM_EQ] = " == ", [DIM_LT] = " < ", [DIM_SELECT] = " ? ",
     };
     tn_str_puts(out, before[dim->kind]);
@@ -257,16 +257,15 @@ static void print_unit(Entry *entry, const Unit *unit, size_t number, StrBuf *ou
 static void print_units(Entry *entry, StrBuf *out) {
     const Program *program = entry->program;
     const char *id = entry->id;
-    tn_str_printf(
-        out,
-        "static void %s_kernel(const tn_run *run, int32_t index, int32_t thread, "
-        "int32_t n_threads)\n{\n"
-        "    const int64_t *plan = run->plan;\n"
-        "    unsigned char *scratch = run->arena + plan[%s_WORD + %s_AFTER] + thread * "
-        "plan[%s_WORD];\n"
-        "    (void)n_threads, (void)scratch;\n"
-        "    switch (index) {\n",
-        id, id, id, id);
+    tn_str_printf(out,
+                  "static void %s_kernel(const tn_run *run, int32_t index, int32_t thread, "
+                  "int32_t n_threads)\n{\n"
+                  "    const int64_t *plan = run->plan;\n"
+                  "    unsigned char *scratch = run->arena + plan[%s_WORD + %s_AFTER] + thread * "
+                  "plan[%s_WORD];\n"
+                  "    (void)n_threads, (void)scratch;\n"
+                  "    switch (index) {\n",
+                  id, id, id, id);
     for (size_t i = 0; i < entry->units.len; i++) {
         print_unit(entry, &entry->units.data[i], i, out);
     }
@@ -480,7 +479,7 @@ static void print_weights(const EmitOptions *options, StrBuf *out) {
     }
     tn_str_puts(out, options->standalone      ? "#else\n#define WEIGHTS 0\n#endif\n"
                      : options->embed_weights ? ""
-                                                     : "#define WEIGHTS 0\n");
+                                              : "#define WEIGHTS 0\n");
 }
 
 static uint64_t hash_weights(const EmitModule *em) {
@@ -706,8 +705,7 @@ static Entry make_entry(EmitModule *em, size_t i) {
 
 bool tn_emit_c(const Compile *compile, const EmitOptions *options, EmittedC *out) {
     Ctx *ctx = compile->ctx;
-    EmitModule em = {
-        .compile = compile, .options = options, .n_entries = compile->programs.len};
+    EmitModule em = {.compile = compile, .options = options, .n_entries = compile->programs.len};
     em.entries = TN_NEW_ARRAY(&ctx->arena, Entry, em.n_entries + 1);
     Prelude prelude = tn_prelude_new(ctx);
     Kernels kernels = {.by_text = tn_map(&ctx->arena), .declarations = tn_str(&ctx->arena)};

@@ -51,8 +51,7 @@ static bool seed(Walk *walk, Value *const *ys, Value *const *seeds, size_t n) {
         Build build = build_for(walk, ys[i]->def);
         if (!is_float(ys[i])) {
             return tn_diag(&walk->graph->ctx->diags, TN_BAD_INPUT, build.loc,
-                           "a value of type %s has no gradient",
-                           tn_dtype_text(ys[i]->type.dtype));
+                           "a value of type %s has no gradient", tn_dtype_text(ys[i]->type.dtype));
         }
         Value *given = seeds != NULL ? seeds[i] : NULL;
         if (walk->depends[ys[i]->id]) {

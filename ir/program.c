@@ -185,8 +185,7 @@ static bool run_step(Memory *memory, const Step *step, const int64_t *symbols) {
             continue;
         }
         int64_t offset = 0;
-        if (step->offsets[param] != NULL &&
-            !tn_dim_eval(step->offsets[param], symbols, &offset)) {
+        if (step->offsets[param] != NULL && !tn_dim_eval(step->offsets[param], symbols, &offset)) {
             return tn_diag(&program->ctx->diags, TN_LIMIT, (Loc){0}, "an offset overflows");
         }
         data[k] = (char *)memory->data[step->args[param++]->id] + offset;
@@ -253,8 +252,8 @@ bool tn_program_interp(Program *program, void *const *inputs, void *const *outpu
     for (size_t i = 0; i < program->slots.len && ok; i++) {
         ok = place_slot(&memory, program->slots.data[i], inputs, outputs, symbols);
     }
-    int64_t *values = tn_arena_copy(scratch, symbols,
-                                    (program->ctx->dims->symbols.len + 1) * sizeof *symbols);
+    int64_t *values =
+        tn_arena_copy(scratch, symbols, (program->ctx->dims->symbols.len + 1) * sizeof *symbols);
     ok = ok && run_steps(&memory, 0, (int32_t)program->steps.len - 1, -1, values);
     if (ok) {
         give_state(&memory, outputs);

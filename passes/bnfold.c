@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/traits.h"
 #include "ir/build.h"
+#include "ir/traits.h"
 #include "passes/pass.h"
 #include "passes/simplify.h"
 

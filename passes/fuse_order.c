@@ -173,9 +173,8 @@ static void add_edges_of(Waits *waits, Group *group) {
             add_edge(waits, value_group(fuse, node->in[slot]), group, false);
         }
         for (uint32_t k = 0; k < node->n_out; k++) {
-            const Value *old = node->out[k]->is_output
-                                   ? tn_graph_old_state(fuse->graph, node->out[k])
-                                   : NULL;
+            const Value *old =
+                node->out[k]->is_output ? tn_graph_old_state(fuse->graph, node->out[k]) : NULL;
             if (old != NULL) {
                 add_old_readers(waits, old, group);
             }

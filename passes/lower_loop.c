@@ -99,9 +99,8 @@ bool tn_lower_loop_node(Lowering *outer, const Node *node) {
     size_t number = program->loops.len;
     const char *name = tn_arena_printf(&ctx->arena, "turn.%zu", ctx->dims->symbols.len);
     ll.round = tn_dim_symbol(ctx, tn_sv(name), SYM_COUNT, 0, INT32_MAX);
-    ll.turn = ll.shape.reverse
-                  ? tn_dim_sub(ctx, tn_dim_addc(ctx, ll.shape.trips, -1), ll.round)
-                  : ll.round;
+    ll.turn = ll.shape.reverse ? tn_dim_sub(ctx, tn_dim_addc(ctx, ll.shape.trips, -1), ll.round)
+                               : ll.round;
     ll.inner = tn_lowering_new(outer->compile, program, ll.shape.body);
     ll.inner->home = (int32_t)number;
     ll.inner->turn = ll.turn;

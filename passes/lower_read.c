@@ -54,8 +54,7 @@ uint64_t tn_lower_place_key(Lowering *lowering, const Value *value) {
 
 /* The alignment a slot's memory has at an offset, in bytes. */
 static uint32_t alignment(Ctx *ctx, const Slot *slot, const Dim *offset, DType dtype) {
-    bool ours =
-        slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT || slot->kind == SLOT_STATE;
+    bool ours = slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT || slot->kind == SLOT_STATE;
     bool whole = offset == NULL || tn_dim_is(tn_dim_modc(ctx, offset, 64), 0);
     return ours && whole ? 64 : (uint32_t)tn_dtype_bytes(dtype);
 }

@@ -266,8 +266,8 @@ static bool meets(const Program *program, const ProgramLoop *loop) {
 
 /* A loop may run no round at all: what was touched before it still counts behind it. */
 static void place_barriers(Program *program) {
-    TouchVec since = {0}, *before = TN_NEW_ARRAY(&program->ctx->scratch, TouchVec,
-                                                 program->loops.len + 1);
+    TouchVec since = {0},
+             *before = TN_NEW_ARRAY(&program->ctx->scratch, TouchVec, program->loops.len + 1);
     for (size_t i = 0; i < program->steps.len; i++) {
         for (size_t l = 0; l < program->loops.len; l++) {
             ProgramLoop *loop = &program->loops.data[l];

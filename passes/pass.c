@@ -89,7 +89,8 @@ static bool run_on_bodies(Compile *compile, const Pass *pass) {
 
 bool tn_pass_run(Compile *compile, const Pass *pass) {
     ArenaMark mark = tn_arena_mark(&compile->ctx->scratch);
-    bool ok = run_on_bodies(compile, pass) && pass->run(compile) && (!compile->options.verify_each || verify(compile, pass));
+    bool ok = run_on_bodies(compile, pass) && pass->run(compile) &&
+              (!compile->options.verify_each || verify(compile, pass));
     tn_arena_reset(&compile->ctx->scratch, mark);
     return ok;
 }

@@ -148,8 +148,7 @@ static Value *stack_of(LoopGrad *lg, const Value *value) {
         return lg->node->in[operand];
     }
     if (lg->outside[value->id] == NULL) {
-        lg->outside[value->id] =
-            tn_loop_add_stacked(lg->outer, lg->node, lg->original[value->id]);
+        lg->outside[value->id] = tn_loop_add_stacked(lg->outer, lg->node, lg->original[value->id]);
     }
     return lg->outside[value->id];
 }
@@ -282,11 +281,10 @@ static Value *place_value(LoopGrad *lg, Value *value) {
     int64_t operand = operand_of(lg, value);
     Value *placed = NULL;
     if (operand >= (int64_t)(lg->shape.carried + lg->shape.scanned)) {
-        placed = add_operand(lg, &lg->invariant, &lg->invariant_in, lg->node->in[operand],
-                             &value->type);
+        placed =
+            add_operand(lg, &lg->invariant, &lg->invariant_in, lg->node->in[operand], &value->type);
     } else if (is_forward(lg, value) && !is_cheap(value)) {
-        placed = add_operand(lg, &lg->scanned, &lg->scanned_in, stack_of(lg, value),
-                             &value->type);
+        placed = add_operand(lg, &lg->scanned, &lg->scanned_in, stack_of(lg, value), &value->type);
     } else {
         for (uint32_t i = 0; i < value->def->n_in; i++) {
             place_value(lg, value->def->in[i]);
@@ -312,8 +310,7 @@ static void start_body(LoopGrad *lg) {
         if (seed != NULL) {
             Value *ct = lg->rule->out_ct[i];
             ct = ct != NULL ? ct : tn_build_number(build, &seed->type, 0);
-            lg->map[seed->id] =
-                add_operand(lg, &lg->carried, &lg->carried_in, ct, &seed->type);
+            lg->map[seed->id] = add_operand(lg, &lg->carried, &lg->carried_in, ct, &seed->type);
         }
     }
 }
@@ -338,8 +335,8 @@ static void add_result_seeds(LoopGrad *lg) {
     for (uint32_t i = lg->shape.carried; i < lg->node->n_out && i < lg->seeds.len; i++) {
         Value *seed = lg->seeds.data[i];
         if (seed != NULL) {
-            lg->map[seed->id] = add_operand(lg, &lg->scanned, &lg->scanned_in,
-                                            lg->rule->out_ct[i], &seed->type);
+            lg->map[seed->id] =
+                add_operand(lg, &lg->scanned, &lg->scanned_in, lg->rule->out_ct[i], &seed->type);
         }
     }
 }
@@ -373,8 +370,7 @@ static void finish_body(LoopGrad *lg, Value *const *sums) {
     for (uint32_t i = 0; i < lg->node->n_in; i++) {
         if (sums[i] != NULL) {
             Value *more = place_value(lg, lg->cotangent[i]);
-            tn_graph_add_output(lg->body, NULL,
-                                tn_build_map2(&inside, TN_OP_add, sums[i], more));
+            tn_graph_add_output(lg->body, NULL, tn_build_map2(&inside, TN_OP_add, sums[i], more));
         }
     }
     for (size_t k = 0; k < lg->stacks.len; k++) {
@@ -398,8 +394,8 @@ static Node *make_loop(LoopGrad *lg) {
         }
     }
     return tn_loop_new(lg->outer, lg->body, in.data, (uint32_t)in.len, lg->shape.trips,
-                       (uint32_t)lg->carried.len, (uint32_t)lg->scanned.len,
-                       !lg->shape.reverse, lg->node->loc, lg->rule->build.before);
+                       (uint32_t)lg->carried.len, (uint32_t)lg->scanned.len, !lg->shape.reverse,
+                       lg->node->loc, lg->rule->build.before);
 }
 
 static void give_cotangents(LoopGrad *lg, const Node *backward, Value *const *sums) {

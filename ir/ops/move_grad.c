@@ -54,8 +54,7 @@ bool tn_grad_pad(GradRule *rule) {
         rule->in_ct[0] = inner;
     }
     if (rule->wanted[1]) {
-        Value *total =
-            tn_build_reduce(build, TN_OP_reduce_sum, rule->out_ct[0], all, out->rank);
+        Value *total = tn_build_reduce(build, TN_OP_reduce_sum, rule->out_ct[0], all, out->rank);
         Value *own = tn_build_reduce(build, TN_OP_reduce_sum, inner, all, in->rank);
         rule->in_ct[1] = tn_build_map2(build, TN_OP_sub, total, own);
     }

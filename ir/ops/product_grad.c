@@ -17,8 +17,7 @@ typedef struct Side {
 static Side side_of(const Node *node, uint32_t slot) {
     Side side = {0};
     int64_t batch = tn_attr_int(node, TN_ATTR_batch);
-    const Attr *dims =
-        tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+    const Attr *dims = tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
     for (uint32_t i = 0; i < dims->n; i++) {
         side.contracted[side.n_contracted++] = dims->ints[i];
     }
@@ -273,11 +272,10 @@ static Value *weight_cotangent(ConvGrad *cg) {
     Value *x = cg->rule->node->in[0];
     for (uint32_t i = 0; i < cg->spatial; i++) {
         int64_t s = cg->strides[i], d = cg->dilations[i];
-        const Dim *total =
-            tn_dim_addc(cg->ctx,
-                        tn_dim_add(cg->ctx, span(cg, cg->w->dims[i + 2], d),
-                                   span(cg, cg->g->dims[i + 2], s)),
-                        -1);
+        const Dim *total = tn_dim_addc(
+            cg->ctx,
+            tn_dim_add(cg->ctx, span(cg, cg->w->dims[i + 2], d), span(cg, cg->g->dims[i + 2], s)),
+            -1);
         reading[i] = (Reading){d, s, cg->in_dilations[i], cg->pads[i], total};
     }
     /* [N, G, C/G, S] to [C/G, G, N, S], groups and batch joined */
