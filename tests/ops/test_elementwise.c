@@ -179,6 +179,50 @@ static void bits(void **state) {
     optest_refused(t, TN_BAD_INPUT, "bitand", TN_OP_bitand, TYPE_LIST(f, f), NO_ATTRS);
 }
 
+static void shifts(void **state) {
+    OpTest *t = *state;
+    RefTensor a = T_I(t, TN_U8, D(6), 1, 3, 255, 200, 77, 129);
+    RefTensor by = T_I(t, TN_U8, D(6), 7, 0, 4, 8, 255, 1);
+    RefTensor out = optest_both(t, TN_OP_shl, IN_LIST(a, by), NO_ATTRS);
+    EXPECT_I(&out, D(6), 128, 3, 240, 0, 0, 2);
+    out = optest_both(t, TN_OP_shr, IN_LIST(a, by), NO_ATTRS);
+    EXPECT_I(&out, D(6), 0, 3, 15, 0, 0, 64);
+    a = T_I(t, TN_I32, D(6), -8, -8, 9, INT32_MIN, -1, 5);
+    by = T_I(t, TN_I32, D(6), 2, 32, 3, 31, -1, -1);
+    out = optest_both(t, TN_OP_shl, IN_LIST(a, by), NO_ATTRS);
+    EXPECT_I(&out, D(6), -32, 0, 72, 0, 0, 0);
+    out = optest_both(t, TN_OP_shr, IN_LIST(a, by), NO_ATTRS);
+    EXPECT_I(&out, D(6), -2, -1, 1, -1, -1, 0);
+    a = T_I(t, TN_U64, D(2), -1, INT64_MIN);
+    out = optest_both(t, TN_OP_shr, IN_LIST(a, T_I(t, TN_U64, D(2), 63, -1)), NO_ATTRS);
+    EXPECT_I(&out, D(2), 1, 0);
+    out = optest_both(t, TN_OP_shl, IN_LIST(a, T_I(t, TN_U64, D(2), 63, 0)), NO_ATTRS);
+    EXPECT_I(&out, D(2), INT64_MIN, INT64_MIN);
+}
+
+/* Checked against another implementation that gives the published answers of Random123 for
+ * the keys and counters (0, 0), (all ones, all ones) and the digits of pi. */
+static void random_bits(void **state) {
+    OpTest *t = *state;
+    RefTensor key0 = T_I(t, TN_U32, D(6), 0, 0xffffffff, 0x13198a2e, 1, 0, 0xdeadbeef);
+    RefTensor key1 = T_I(t, TN_U32, D(6), 0, 0xffffffff, 0x03707344, 2, 0, 0x12345678);
+    RefTensor at = T_I(t, TN_U32, D(6), 0, 0xffffffff, 0x243f6a88, 3, 1, 0x80000000);
+    RefTensor out = optest_both(t, TN_OP_random, IN_LIST(key0, key1, at), NO_ATTRS);
+    EXPECT_I(&out, D(6), 0x6b200159, 179615050, 2966300554, 2392469163, 1351547692, 1259098864);
+    Type i32 = optest_type(t, TN_I32, D(2));
+    optest_refused(t, TN_BAD_INPUT, "operand 0 is i32[2], expected u32", TN_OP_random,
+                   TYPE_LIST(i32, i32, i32), NO_ATTRS);
+}
+
+static void stopped_gradient(void **state) {
+    OpTest *t = *state;
+    RefTensor in = T_F(t, D(3), 1, NAN, -INFINITY);
+    RefTensor out = optest_both(t, TN_OP_stop_gradient, IN_LIST(in), NO_ATTRS);
+    EXPECT_F(&out, D(3), 1, NAN, -INFINITY);
+    out = optest_both(t, TN_OP_stop_gradient, IN_LIST(T_I(t, TN_BOOL, D(2), 1, 0)), NO_ATTRS);
+    EXPECT_I(&out, D(2), 1, 0);
+}
+
 static void comparison_and_logic(void **state) {
     OpTest *t = *state;
     RefTensor a = T_F(t, D(4), 1, NAN, -INFINITY, 0);
@@ -326,7 +370,7 @@ static bool takes(MapDomain domain, DType dtype) {
     bool is_int = tn_dtype_is_int(dtype);
     return domain == DOMAIN_ANY || (domain == DOMAIN_NUM && (is_float || is_int)) ||
            (domain == DOMAIN_FLOAT && is_float) || (domain == DOMAIN_INT && is_int) ||
-           (domain == DOMAIN_BOOL && dtype == TN_BOOL);
+           (domain == DOMAIN_U32 && dtype == TN_U32) || (domain == DOMAIN_BOOL && dtype == TN_BOOL);
 }
 
 static const DType all_dtypes[] = {TN_F32, TN_F64, TN_I8,  TN_I16, TN_I32, TN_I64,
@@ -382,6 +426,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(integer_power, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(integer_order, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(bits, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(shifts, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(random_bits, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(stopped_gradient, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(comparison_and_logic, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(choice, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(conversion, optest_set_up, optest_tear_down),

@@ -1,4 +1,4 @@
-/* test_move.c: copy, pad, concat, gather. */
+/* test_move.c: copy, pad, concat, gather, scatter_add. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -209,6 +209,117 @@ static void gather_checks(void **state) {
     EXPECT_F(&out, D(0), 0);
 }
 
+/* ---- scatter_add ---- */
+
+static void scatter_values(void **state) {
+    OpTest *t = *state;
+    RefTensor base = T_F(t, D(3, 2), 0, 1, 10, 11, 20, 21);
+    RefTensor at = T_I(t, TN_I64, D(2, 2), 2, -1, 0, -3);
+    RefTensor added = T_F(t, D(2, 2, 2), 1, 2, 3, 4, 5, 6, 7, 8);
+    RefTensor out =
+        optest_both(t, TN_OP_scatter_add, IN_LIST(base, at, added), ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_F(&out, D(3, 2), 12, 15, 10, 11, 24, 27);
+    added = T_F(t, D(3, 3), 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    out = optest_both(t, TN_OP_scatter_add, IN_LIST(base, T_I(t, TN_I32, D(3), 1, 1, 0), added),
+                      ATTR_LIST(A_INT(axis, 1)));
+    EXPECT_F(&out, D(3, 2), 3, 4, 16, 20, 29, 36);
+    out = optest_both(t, TN_OP_scatter_add,
+                      IN_LIST(base, T_I(t, TN_I64, SCALAR, 1), T_F(t, D(2), 0.5, INFINITY)),
+                      ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_F(&out, D(3, 2), 0, 1, 10.5, INFINITY, 20, 21);
+    /* Out of range is clamped, as gather does it. */
+    RefTensor wild = T_I(t, TN_I64, D(4), 99, -99, INT64_MIN, INT64_MAX);
+    out =
+        optest_both(t, TN_OP_scatter_add,
+                    IN_LIST(T_I(t, TN_U8, D(3), 1, 2, 3), wild, T_I(t, TN_U8, D(4), 1, 2, 4, 253)),
+                    ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_I(&out, D(3), 7, 2, 1);
+    out = optest_both(t, TN_OP_scatter_add,
+                      IN_LIST(base, T_I(t, TN_I64, D(0), 0), T_F(t, D(0, 2), 0)),
+                      ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_F(&out, D(3, 2), 0, 1, 10, 11, 20, 21);
+}
+
+/* In the order of the indices: 1e16 + 1 is 1e16 in double. */
+static void scatter_order(void **state) {
+    OpTest *t = *state;
+    RefTensor zero = optest_floats(t, TN_F64, D(1), F(0));
+    RefTensor at = T_I(t, TN_I64, D(3), 0, 0, 0);
+    RefTensor added = optest_floats(t, TN_F64, D(3), F(1e16, 1, -1e16));
+    RefTensor out =
+        optest_both(t, TN_OP_scatter_add, IN_LIST(zero, at, added), ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_F(&out, D(1), 0);
+    added = optest_floats(t, TN_F64, D(3), F(1e16, -1e16, 1));
+    out = optest_both(t, TN_OP_scatter_add, IN_LIST(zero, at, added), ATTR_LIST(A_INT(axis, 0)));
+    EXPECT_F(&out, D(1), 1);
+}
+
+static int64_t dot(const RefTensor *a, const RefTensor *b) {
+    int64_t sum = 0;
+    assert_int_equal(a->count, b->count);
+    for (int64_t k = 0; k < a->count; k++) {
+        sum += a->i[k] * b->i[k];
+    }
+    return sum;
+}
+
+/* <gather(x), y> is <x, scatter_add(0, y)>. */
+static void scatter_is_transpose(void **state) {
+    OpTest *t = *state;
+    for (int round = 0; round < 150; round++) {
+        int64_t dims[4], at_dims[3];
+        for (int d = 0; d < 4; d++) {
+            dims[d] = optest_random(t, 1, 4);
+        }
+        int64_t axis = optest_random(t, 0, 3), batch = optest_random(t, 0, axis < 2 ? axis : 2);
+        int at_rank = (int)optest_random(t, batch, 3);
+        for (int d = 0; d < at_rank; d++) {
+            at_dims[d] = d < batch ? dims[d] : optest_random(t, 0, 3);
+        }
+        RefTensor x = optest_random_tensor(t, TN_I64, 4, dims);
+        RefTensor at = optest_random_tensor(t, TN_I32, at_rank, at_dims);
+        RefTensor taken = optest_both(t, TN_OP_gather, IN_LIST(x, at),
+                                      ATTR_LIST(A_INT(axis, axis), A_INT(batch, batch)));
+        RefTensor y = optest_random_tensor(t, TN_I64, taken.rank, taken.dims);
+        RefTensor zero = optest_random_tensor(t, TN_I64, 4, dims);
+        memset(zero.i, 0, (size_t)zero.count * sizeof *zero.i);
+        RefTensor put = optest_both(t, TN_OP_scatter_add, IN_LIST(zero, at, y),
+                                    ATTR_LIST(A_INT(axis, axis), A_INT(batch, batch)));
+        assert_int_equal(dot(&taken, &y), dot(&x, &put));
+    }
+}
+
+static void scatter_symbolic(void **state) {
+    OpTest *t = *state;
+    const Dim *n = optest_symbol(t, "N", 1), *m = optest_symbol(t, "M", 0);
+    Type base = tn_type_make(TN_F32, 1, &n), at = tn_type_make(TN_I64, 1, &m);
+    Type added = tn_type_make(TN_F32, 1, &m);
+    Value *out =
+        optest_node(t, TN_OP_scatter_add, TYPE_LIST(base, at, added), ATTR_LIST(A_INT(axis, 0)));
+    assert_ptr_equal(out->type.dims[0], n);
+    optest_check_formula(
+        t, (RefTensor[]){T_F(t, D(2), 1, 5), T_I(t, TN_I64, D(3), 1, 1, 0), T_F(t, D(3), 3, 4, 8)});
+}
+
+static void scatter_checks(void **state) {
+    OpTest *t = *state;
+    Type f32_23 = optest_type(t, TN_F32, D(2, 3));
+    Type i3 = optest_type(t, TN_I64, D(3));
+    optest_refused(t, TN_BAD_INPUT, "operand 1 is f32[2,3], expected an integer type",
+                   TN_OP_scatter_add, TYPE_LIST(f32_23, f32_23, f32_23), ATTR_LIST(A_INT(axis, 0)));
+    optest_refused(t, TN_BAD_INPUT, "operand 2 has 1 dimensions, expected 2", TN_OP_scatter_add,
+                   TYPE_LIST(f32_23, i3, optest_type(t, TN_F32, D(3))), ATTR_LIST(A_INT(axis, 0)));
+    optest_refused(t, TN_BAD_INPUT, "dimension 0 of operand 2 is 2, expected 3", TN_OP_scatter_add,
+                   TYPE_LIST(f32_23, i3, f32_23), ATTR_LIST(A_INT(axis, 0)));
+    optest_refused(t, TN_BAD_INPUT, "axis is 2, outside 0..1", TN_OP_scatter_add,
+                   TYPE_LIST(f32_23, i3, f32_23), ATTR_LIST(A_INT(axis, 2)));
+    optest_refused(t, TN_BAD_INPUT, "operand 2 has elements of i64", TN_OP_scatter_add,
+                   TYPE_LIST(f32_23, i3, i3), ATTR_LIST(A_INT(axis, 0)));
+    optest_refused(t, TN_BAD_INPUT, "3 indices into a dimension of size 0", TN_OP_scatter_add,
+                   TYPE_LIST(optest_type(t, TN_F32, D(0)), i3, optest_type(t, TN_F32, D(3))),
+                   ATTR_LIST(A_INT(axis, 0)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(copies, optest_set_up, optest_tear_down),
@@ -222,6 +333,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(gather_values, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(gather_batches, optest_set_up, optest_tear_down),
         cmocka_unit_test_setup_teardown(gather_checks, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(scatter_values, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(scatter_order, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(scatter_is_transpose, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(scatter_symbolic, optest_set_up, optest_tear_down),
+        cmocka_unit_test_setup_teardown(scatter_checks, optest_set_up, optest_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,9 +329,83 @@ static Buf *add_buf(Nest *nest, const Value *value) {
     return buf;
 }
 
+/* Loops from..to of the sweep, inside the open block. */
+static void open_turns(Nest *nest, const Sweep *sweep, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        Stmt *loop = tn_stmt_for(nest->lower.kernel, "s", sweep->extents[i]);
+        loop->var = sweep->vars[i];
+        tn_stmt_append(nest->block, loop);
+        nest->block = &loop->body;
+    }
+}
+
+static Stmt *store_acc(Nest *nest, Buf *out, const Sweep *sweep, Temp *acc) {
+    return tn_stmt_store(nest->lower.kernel, out, sweep->to, get(nest, acc));
+}
+
+static void scan(Nest *nest, Buf *out, const Sweep *sweep) {
+    Temp *acc = define(nest, sweep->dtype, sweep->start);
+    open_turns(nest, sweep, sweep->n_free, sweep->rank);
+    Stmt *take = tn_stmt_acc(nest->lower.kernel, acc, NULL, sweep->op, sweep->value);
+    Stmt *store = store_acc(nest, out, sweep, acc);
+    tn_stmt_append(nest->block, sweep->exclusive ? store : take);
+    tn_stmt_append(nest->block, sweep->exclusive ? take : store);
+}
+
+static void scatter(Nest *nest, Buf *out, const Sweep *sweep) {
+    Ctx *ctx = nest->lower.ctx;
+    open_turns(nest, sweep, sweep->n_free, sweep->rank);
+    Expr *old = tn_expr_dynload(ctx, out, sweep->to, sweep->dyn, sweep->at);
+    Expr *sum = tn_expr_map2(ctx, sweep->op, old, sweep->value);
+    tn_stmt_append(nest->block, tn_stmt_store_at(nest->lower.kernel, out, sweep->to, sweep->dyn,
+                                                 sweep->at, sum));
+}
+
+/* Loops over the elements of `type`, inside the open block. */
+static void open_elements(Nest *nest, const Type *type, const Dim **index) {
+    for (int d = 0; d < type->rank; d++) {
+        Stmt *loop = tn_stmt_for(nest->lower.kernel, "i", type->dims[d]);
+        tn_stmt_append(nest->block, loop);
+        nest->block = &loop->body;
+        index[d] = loop->var;
+    }
+}
+
+static bool build_sweep(Nest *nest, const Node *node, Buf *out) {
+    Stmt **top = nest->block;
+    Sweep sweep = {0};
+    if (!tn_op_info(node->op)->sweep(&nest->lower, node, &sweep)) {
+        return false;
+    }
+    assert_int_equal(sweep.dtype, out->dtype);
+    if (sweep.kind == SWEEP_SCATTER) {
+        const Dim *index[TN_MAX_RANK] = {NULL};
+        open_elements(nest, &node->out[0]->type, index);
+        Expr *start = read_buf(&nest->lower, node->in[0], index);
+        tn_stmt_append(nest->block, tn_stmt_store(nest->lower.kernel, out, index, start));
+        nest->block = top;
+    }
+    open_turns(nest, &sweep, 0, sweep.n_free);
+    (sweep.kind == SWEEP_SCATTER ? scatter : scan)(nest, out, &sweep);
+    return true;
+}
+
+static bool build_element(Nest *nest, const Node *node, Buf *out) {
+    const OpInfo *info = tn_op_info(node->op);
+    const Dim *index[TN_MAX_RANK] = {NULL};
+    open_elements(nest, &node->out[0]->type, index);
+    Expr *element = info->cls == OPC_REDUCE ? reduce(nest, node, index)
+                                            : info->element(&nest->lower, node, index);
+    if (element == NULL) {
+        return false;
+    }
+    assert_int_equal(element->dtype, out->dtype);
+    tn_stmt_append(nest->block, tn_stmt_store(nest->lower.kernel, out, index, element));
+    return true;
+}
+
 static Kernel *build_nest(OpTest *test) {
     const Node *node = test->node;
-    const Type *type = &node->out[0]->type;
     Kernel *kernel = tn_kernel_new(&test->ctx, "formula");
     Nest nest = {
         .lower = {.ctx = &test->ctx, .kernel = kernel, .read = read_buf, .read_at = read_buf_at},
@@ -342,21 +416,10 @@ static Kernel *build_nest(OpTest *test) {
     }
     Buf *out = add_buf(&nest, node->out[0]);
     out->written = true;
-    const Dim *index[TN_MAX_RANK] = {NULL};
-    for (int d = 0; d < type->rank; d++) {
-        Stmt *loop = tn_stmt_for(kernel, "i", type->dims[d]);
-        tn_stmt_append(nest.block, loop);
-        nest.block = &loop->body;
-        index[d] = loop->var;
-    }
-    const OpInfo *info = tn_op_info(node->op);
-    Expr *element = info->cls == OPC_REDUCE ? reduce(&nest, node, index)
-                                            : info->element(&nest.lower, node, index);
-    if (element == NULL) {
+    bool sweep = tn_op_info(node->op)->cls == OPC_SWEEP;
+    if (!(sweep ? build_sweep : build_element)(&nest, node, out)) {
         fail_with_diags(test, "no formula");
     }
-    assert_int_equal(element->dtype, type->dtype);
-    tn_stmt_append(nest.block, tn_stmt_store(kernel, out, index, element));
     return kernel;
 }
 
