@@ -208,7 +208,7 @@ static bool last_free_dim(const Node *node, uint32_t slot, uint32_t *out) {
 }
 
 /* Panels of whole vectors of the last free dim, contracted dims running down each panel. */
-static void block_constant(LayoutPass *pass, Node *node, uint32_t free_dim) {
+static Layout *panel_layout(LayoutPass *pass, const Node *node, uint32_t free_dim) {
     const Type *rhs = &node->in[1]->type, *out = &node->out[0]->type;
     const Attr *dims = contracted(node, 1);
     const Target *target = pass->compile->options.target;
@@ -228,11 +228,11 @@ static void block_constant(LayoutPass *pass, Node *node, uint32_t free_dim) {
         parts[n++] = (LayoutPart){(uint8_t)dims->ints[i], 1, 0};
     }
     parts[n++] = (LayoutPart){(uint8_t)free_dim, 1, panel};
-    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+    return tn_layout_new(pass->ctx, parts, n);
 }
 
 /* The dim of the base value that runs with the free dim of an operand read through views;
- * false when the base is not a plain intermediate of ours. */
+ * false when it does not run with a single one. */
 static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **base, uint32_t *out) {
     const Dim *vars[TN_MAX_RANK], *at[TN_MAX_RANK];
     Value *value = node->in[1];
@@ -240,7 +240,7 @@ static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **ba
         vars[i] = tn_dim_loop_var(pass->ctx, "p", value->type.dims[i]);
     }
     *base = (Value *)(uintptr_t)tn_view_base(pass->ctx, value, vars, at);
-    if (*base == NULL || !tn_layout_is_free(*base) || (*base)->type.layout != NULL) {
+    if (*base == NULL || (*base)->type.layout != NULL) {
         return false;
     }
     for (uint32_t i = 0; i < (*base)->type.rank; i++) {
@@ -277,14 +277,14 @@ static Layout *dim_last(LayoutPass *pass, const Value *value, uint32_t dim) {
 }
 
 /* An intermediate that is read along another dim than its last is written that way; where
- * others read it too, a copy is. */
-static bool turn_intermediate(LayoutPass *pass, Node *node, uint32_t free_dim) {
+ * others read it too, or it is not ours, a copy in panels is. */
+static bool turn_operand(LayoutPass *pass, Node *node, uint32_t free_dim) {
     Value *base;
     uint32_t dim;
     if (!base_dim(pass, node, free_dim, &base, &dim) || dim + 1u == base->type.rank) {
         return true;
     }
-    if (count_readers(base) == 1) {
+    if (tn_layout_is_free(base) && count_readers(base) == 1) {
         base->type.layout = dim_last(pass, base, dim);
         return true;
     }
@@ -293,7 +293,7 @@ static bool turn_intermediate(LayoutPass *pass, Node *node, uint32_t free_dim) {
     if (copy == NULL) {
         return false;
     }
-    copy->out[0]->type.layout = dim_last(pass, rhs, free_dim);
+    copy->out[0]->type.layout = panel_layout(pass, node, free_dim);
     tn_node_set_input(node, 1, copy->out[0]);
     return true;
 }
@@ -308,9 +308,9 @@ bool tn_layout_contractions(LayoutPass *pass) {
         const Value *rhs = node->in[1];
         if (rhs->def != NULL && tn_node_is_const(rhs->def)) {
             if (tn_dim_hint(pass->ctx, rhs->type.dims[free_dim]) > 1) {
-                block_constant(pass, node, free_dim);
+                tn_layout_set_weight(pass, node, 1, panel_layout(pass, node, free_dim));
             }
-        } else if (!turn_intermediate(pass, node, free_dim)) {
+        } else if (!turn_operand(pass, node, free_dim)) {
             return false;
         }
     }
