@@ -195,6 +195,8 @@ bool tn_lang_parse_exprs(LangParser *p, ExprVec *out);
 bool tn_lang_parse_args(LangParser *p, const char *close, ArgVec *out);
 bool tn_lang_parse_block(LangParser *p, Block *out);
 bool tn_lang_parse_params(LangParser *p, FnDef *fn);
+/* Takes the comma between two entries; nothing before `close`. */
+bool tn_lang_separates(LangParser *p, const char *close);
 /* A name that is no word of the language. */
 bool tn_lang_parse_name(LangParser *p, StrView *out);
 Place tn_lang_place(const LangParser *p);

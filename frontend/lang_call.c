@@ -62,22 +62,31 @@ static bool check_args(Lang *lang, const FnDef *def, const CallArgs *args) {
     return true;
 }
 
-/* Binds parameters in order; a default may use any argument given and the parameters before
- * its own. */
+bool tn_lang_bind_default(Lang *lang, Frame *frame, uint32_t i) {
+    const Param *param = &frame->def->params[i];
+    if (param->value == NULL || frame->pending[i].kind != VAL_ABSENT) {
+        return false;
+    }
+    frame->pending[i] = (Val){.kind = VAL_BAD}; /* a default that needs itself */
+    frame->pending[i] = tn_lang_eval(lang, param->value);
+    tn_env_set(lang, frame->env, param->name, frame->pending[i]);
+    return true;
+}
+
+/* Binds parameters; a default may use every other parameter. */
 static bool bind_params(Lang *lang, const FnDef *def, CallArgs *args, AdaptFn *adapt, void *arg) {
     Frame *frame = lang->frame;
-    Val *values = TN_NEW_ARRAY(&lang->ctx->arena, Val, def->n_params + 1);
+    Val *values = TN_NEW_ARRAY(&lang->ctx->arena, Val, def->n_params + 1u);
     for (uint32_t i = 0; i < def->n_params; i++) {
         values[i] = given(args, def, i);
         if (values[i].kind != VAL_ABSENT) {
             tn_env_set(lang, frame->env, def->params[i].name, values[i]);
         }
     }
+    frame->pending = values;
     for (uint32_t i = 0; i < def->n_params; i++) {
         const Param *param = &def->params[i];
-        if (values[i].kind == VAL_ABSENT && param->value != NULL) {
-            values[i] = tn_lang_eval(lang, param->value);
-        }
+        tn_lang_bind_default(lang, frame, i);
         if (values[i].kind == VAL_ABSENT) {
             tn_lang_error(lang, args->place, "%.*s: argument '%.*s' is missing", shown(def->name),
                           def->name.data, shown(param->name), param->name.data);
@@ -92,6 +101,7 @@ static bool bind_params(Lang *lang, const FnDef *def, CallArgs *args, AdaptFn *a
         }
         tn_env_set(lang, frame->env, param->name, values[i]);
     }
+    frame->pending = NULL;
     return true;
 }
 
@@ -148,6 +158,8 @@ static bool instance_name(Lang *lang, const FnDef *def, const CallArgs *args, St
     return true;
 }
 
+/* Variables of anonymous functions, and of helpers, whose names begin with _, are called as if
+ * they were the caller's. */
 static Val call_def(Lang *lang, const Fn *fn, CallArgs *args) {
     const FnDef *def = fn->def;
     StrView name;
@@ -164,7 +176,7 @@ static Val call_def(Lang *lang, const Fn *fn, CallArgs *args) {
         lang->first_model = first ? def : lang->first_model;
         *tn_map_put_str(&lang->called, def->name, NULL) = lang;
         scope = tn_scope_root(lang, tn_sv_dup(&lang->ctx->arena, def->name));
-    } else if (def->kind == FN_ANONYMOUS && name.len == 0) {
+    } else if ((def->kind == FN_ANONYMOUS || def->name.data[0] == '_') && name.len == 0) {
         scope = lang->frame != NULL ? lang->frame->scope : tn_scope_root(lang, "");
     } else {
         scope =

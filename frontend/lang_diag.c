@@ -76,7 +76,8 @@ static void trace(Lang *lang, Place place) {
         frame = frame->caller;
     }
     for (int i = 0; i < TRACE_MAX && frame != NULL; i++, frame = frame->caller) {
-        if (frame->place.source != NULL && !frame->place.source->library) {
+        bool here = frame->place.source == place.source && frame->place.start == place.start;
+        if (frame->place.source != NULL && !frame->place.source->library && !here) {
             note(lang, frame->place,
                  tn_arena_printf(arena, "in the call of %.*s()", (int)frame->def->name.len,
                                  frame->def->name.data));

@@ -135,6 +135,7 @@ typedef struct Frame {
     LoopState *loop;
     bool returned;
     const Stmt *returned_by;
+    Val *pending; /* values of parameters while they are bound: VAL_ABSENT, a default to come */
     Val result;
 } Frame;
 
@@ -338,6 +339,8 @@ bool tn_lang_eval_args(Lang *lang, const LangArg *args, uint32_t n, CallArgs *ou
  * number as the parameter of that name, unless it is VAL_ABSENT. */
 Val tn_lang_enter(Lang *lang, const FnDef *def, const Env *outer, CallArgs *args, Scope *scope,
                   Val (*adapt)(Lang *lang, StrView param, Val value, void *arg), void *arg);
+/* Evaluates the default of parameter `i` when it is still to come; false otherwise. */
+bool tn_lang_bind_default(Lang *lang, Frame *frame, uint32_t i);
 void tn_lang_exec(Lang *lang, const Block *block);
 const Fn *tn_lang_find_item(Lang *lang, StrView name);
 const Fn *tn_lang_find_builtin(Lang *lang, StrView name);

@@ -103,9 +103,23 @@ static bool constant_name(Lang *lang, const Expr *expr, Val *out) {
     return false;
 }
 
+/* Binds the parameter of that name if its default is still to come. */
+static bool pending_param(Lang *lang, StrView name) {
+    Frame *frame = lang->frame;
+    for (uint32_t i = 0; frame != NULL && frame->pending != NULL && i < frame->def->n_params; i++) {
+        if (tn_sv_eq(frame->def->params[i].name, name)) {
+            return tn_lang_bind_default(lang, frame, i);
+        }
+    }
+    return false;
+}
+
 static Val eval_name(Lang *lang, const Expr *expr) {
     const Val *local = lang->frame != NULL ? tn_env_get(lang->frame->env, expr->text) : NULL;
     Val value;
+    if (local == NULL && pending_param(lang, expr->text)) {
+        local = tn_env_get(lang->frame->env, expr->text);
+    }
     if (local != NULL) {
         return *local;
     }

@@ -438,7 +438,7 @@ bool tn_lang_parse_params(LangParser *p, FnDef *fn) {
             return false;
         }
         tn_vec_push(&p->ctx->arena, &params, param);
-        if (!tn_lex_is_mark(&p->lexer, ")") && !tn_lex_expect(&p->lexer, ",")) {
+        if (!tn_lang_separates(p, ")")) {
             return false;
         }
     }

@@ -6,6 +6,7 @@
  */
 #include "frontend/lang_ast.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ITEMS_MAX = 65536 };
@@ -30,6 +31,13 @@ static bool too_many(LangParser *p, size_t n) {
 }
 
 /* ---- brackets ---- */
+
+bool tn_lang_separates(LangParser *p, const char *close) {
+    char what[16];
+    snprintf(what, sizeof what, "',' or '%s'", close);
+    return tn_lex_is_mark(&p->lexer, close) || tn_lex_accept(&p->lexer, ",") ||
+           tn_lex_expected(&p->lexer, what);
+}
 
 /* x, *xs, key=x up to `close`, which is taken. */
 bool tn_lang_parse_args(LangParser *p, const char *close, ArgVec *out) {
@@ -58,7 +66,7 @@ bool tn_lang_parse_args(LangParser *p, const char *close, ArgVec *out) {
             return tn_lex_expected(&p->lexer, "'=': arguments behind a named one have names too");
         }
         tn_vec_push(&p->ctx->arena, out, arg);
-        if (!tn_lex_is_mark(&p->lexer, close) && !tn_lex_expect(&p->lexer, ",")) {
+        if (!tn_lang_separates(p, close)) {
             return false;
         }
     }
@@ -110,7 +118,7 @@ static bool parse_items(LangParser *p, ExprVec *out) {
             return false;
         }
         tn_vec_push(&p->ctx->arena, out, item);
-        if (!tn_lex_is_mark(&p->lexer, "]") && !tn_lex_expect(&p->lexer, ",")) {
+        if (!tn_lang_separates(p, "]")) {
             return false;
         }
     }
@@ -202,6 +210,10 @@ static const Expr *parse_string(LangParser *p) {
     StrView text = p->lexer.token.text;
     ExprVec parts = {0};
     size_t from = 0;
+    const Token *token = &p->lexer.token;
+    if (token->end < token->start + 2 || p->lexer.input.data[token->end - 1] != '"') {
+        return NULL; /* it does not end: the lexer has said so */
+    }
     expr->text = text;
     for (size_t i = 0; i < text.len; i++) {
         const char *close = text.data[i] == '{' ? memchr(text.data + i, '}', text.len - i) : NULL;

@@ -37,6 +37,19 @@ static void run_assign(Lang *lang, const Stmt *stmt) {
     }
 }
 
+/* What would have been assigned is known to be wrong, so that its uses do not complain. */
+static void poison(Lang *lang, const Block *block, int depth) {
+    for (uint32_t i = 0; i < block->n && depth < 100; i++) {
+        const Stmt *stmt = block->items[i];
+        for (uint32_t k = 0; k < stmt->n_names; k++) {
+            set_name(lang, stmt->names[k], (Val){.kind = VAL_BAD});
+        }
+        for (uint32_t k = 0; k < stmt->n_arms; k++) {
+            poison(lang, &stmt->arms[k].body, depth + 1);
+        }
+    }
+}
+
 static void run_for(Lang *lang, const Stmt *stmt) {
     Val over = tn_lang_eval(lang, stmt->values[0]);
     if (over.kind != VAL_LIST) {
@@ -44,6 +57,8 @@ static void run_for(Lang *lang, const Stmt *stmt) {
             tn_lang_error(lang, stmt->place, "for goes over a list such as range(3), found %s",
                           tn_val_describe(lang, over));
         }
+        bind_names(lang, stmt->place, stmt->names, stmt->n_names, (Val){.kind = VAL_BAD});
+        poison(lang, &stmt->arms[0].body, 0);
         return;
     }
     for (size_t i = 0; i < over.list->n && !is_done(lang); i++) {
@@ -58,6 +73,9 @@ static void run_if(Lang *lang, const Stmt *stmt) {
         const Expr *cond = stmt->arms[i].cond;
         if (cond != NULL &&
             !tn_lang_bool(lang, cond->place, tn_lang_eval(lang, cond), "the condition", &truth)) {
+            for (uint32_t k = i; k < stmt->n_arms; k++) {
+                poison(lang, &stmt->arms[k].body, 0);
+            }
             return;
         }
         if (truth) {

@@ -144,7 +144,8 @@ static void add_meant(Lang *lang, Minimize *m, Place place, Val over) {
         }
     }
     if (!any) {
-        tn_lang_error(lang, place, "no parameter is meant by %s", tn_val_describe(lang, over));
+        tn_lang_error(lang, place, "no parameter of this step is meant by %s",
+                      tn_val_describe(lang, over));
     }
 }
 

@@ -146,9 +146,12 @@ const char *tn_val_describe(Lang *lang, Val v) {
         [VAL_MATCH] = "",
     };
     StrBuf text = tn_str(&lang->ctx->scratch);
-    tn_str_puts(&text, kinds[v.kind]);
+    bool model = v.kind == VAL_FN && v.fn->def != NULL && v.fn->def->kind == FN_MODEL;
+    const char *quote = v.kind == VAL_STRING ? "\"" : "";
+    tn_str_printf(&text, "%s%s", model ? "the model " : kinds[v.kind], quote);
     size_t at = text.len;
     tn_val_print(lang, v, &text);
+    tn_str_puts(&text, quote);
     if (text.len - at > 80) {
         text.len = at + 77;
         text.data[text.len] = '\0';

@@ -163,7 +163,8 @@ static Value *fit(Lang *lang, Place place, Val v, const Type *type, const char *
     return tensor;
 }
 
-/* The value of an initialiser in the init entry; a function is called with shape and dtype. */
+/* The value of an initialiser in the init entry; a function is called with the shape and, if it
+ * takes it, the dtype. */
 static Val first_value(Lang *lang, const Stmt *stmt, const Type *type) {
     Place place = stmt->values[0]->place;
     Val v = tn_lang_eval(lang, stmt->values[0]);
@@ -172,7 +173,8 @@ static Val first_value(Lang *lang, const Stmt *stmt, const Type *type) {
     }
     if (v.kind == VAL_FN) {
         Val given[] = {tn_val_shape(lang, type), tn_val_dtype(type->dtype)};
-        v = tn_lang_apply(lang, place, v.fn, given, 2);
+        bool shape_alone = v.fn->def != NULL && v.fn->def->n_params == 1;
+        v = tn_lang_apply(lang, place, v.fn, given, shape_alone ? 1 : 2);
     }
     return v;
 }

@@ -81,7 +81,9 @@ static void test_arithmetic(void **state) {
         {"return full([2], 7 / 2)", 1, {2}, {3.5, 3.5}},
         {"return full([2], 6 / 2, dtype=i32)", 1, {2}, {3, 3}},
         {"return full([1], 7 // 2 + 7 % 4 - -7 // 2, dtype=f64)", 1, {1}, {10}},
-        {"return full([1], sqrt(16) + abs(-3) + max(2, 5) + min(1.5, 2) + round(2.5))", 1, {1},
+        {"return full([1], sqrt(16) + abs(-3) + max(2, 5) + min(1.5, 2) + round(2.5))",
+         1,
+         {1},
          {4 + 3 + 5 + 1.5 + 2}},
         {"return max(x, 3)", 2, {2, 3}, {3, 3, 3, 4, 5, 6}},
         {"return max(x, y / 6)", 2, {2, 3}, {10.0 / 6, 20.0 / 6, 5, 4, 5, 6}},
@@ -126,7 +128,9 @@ static void test_shapes(void **state) {
         {"return reshape(x, [3, -1])", 2, {3, 2}, {1, 2, 3, 4, 5, 6}},
         {"return reshape(x, [6])", 1, {6}, {1, 2, 3, 4, 5, 6}},
         {"return transpose(x, [1, 0])", 2, {3, 2}, {1, 4, 2, 5, 3, 6}},
-        {"return squeeze(expand_dims(y, 0), 0) + squeeze(expand_dims(y, -1))", 1, {3},
+        {"return squeeze(expand_dims(y, 0), 0) + squeeze(expand_dims(y, -1))",
+         1,
+         {3},
          {20, 40, 60}},
         {"return broadcast_to(y, x.shape)", 2, {2, 3}, {10, 20, 30, 10, 20, 30}},
         {"return concat([x, x[:, 0:1]], axis=1)", 2, {2, 4}, {1, 2, 3, 1, 4, 5, 6, 4}},
@@ -164,28 +168,41 @@ static void test_statements(void **state) {
         {"a = 0\n for i in range(5, 1, -2) { a = a * 10 + i }\n return y[0] * a", 0, {0}, {530}},
         {"for i in range(3) {\n if i == 1 { x = x * 10 } else if i == 2 { x = x + 1 } else {}\n}\n"
          "return x[0]",
-         1, {3}, {11, 21, 31}},
+         1,
+         {3},
+         {11, 21, 31}},
         {"for a, b in zip([1, 2], [3, 4]) { y = y * a + b }\n return y", 1, {3}, {30, 50, 70}},
         {"for i, v in enumerate([5, 6]) { y = y + i * v }\n return y", 1, {3}, {16, 26, 36}},
         {"f = fn(a, b=2) => a * b\n return f(y) + f(y, 3) + f(b=1, a=y)", 1, {3}, {60, 120, 180}},
         {"n = 3\n f = fn(a) => a * n\n n = 100\n return f(y)", 1, {3}, {30, 60, 90}},
-        {"f = fn(a) {\n if a.rank == 1 { return a }\n return a[0] }\n return f(x) + f(y)", 1, {3},
+        {"f = fn(a) {\n if a.rank == 1 { return a }\n return a[0] }\n return f(x) + f(y)",
+         1,
+         {3},
          {11, 22, 33}},
         {"a, b = (y, 2)\n a, b = b, a\n return a * b", 1, {3}, {20, 40, 60}},
-        {"t = \"a{1 + 1}b\" + \"c\"\n assert t == \"a2bc\", \"{t}\"\n return y", 1, {3},
+        {"t = \"a{1 + 1}b\" + \"c\"\n assert t == \"a2bc\", \"{t}\"\n return y",
+         1,
+         {3},
          {10, 20, 30}},
         {"l = [1, *[2, 3], 4] + [5] * 2\n return y[0] * len(l) + max(l)", 0, {0}, {65}},
         {"a = 2 # comment\n b = (a +\n 3) *\n 2\n return y * b", 1, {3}, {100, 200, 300}},
-        {"if not (1 > 2) and (none == none or undefined) { return y }\n return x", 1, {3},
+        {"if not (1 > 2) and (none == none or undefined) { return y }\n return x",
+         1,
+         {3},
          {10, 20, 30}},
         {"return y; x = 1", 1, {3}, {10, 20, 30}},
         {"assert kind(x) == \"tensor\" and kind(3) == \"number\" and kind([]) == \"list\"\n"
-         "assert kind(none) == \"none\" and kind(relu) == \"function\" and kind(\"\") == \"string\"\n"
+         "assert kind(none) == \"none\" and kind(relu) == \"function\" and kind(\"\") == "
+         "\"string\"\n"
          "return y",
-         1, {3}, {10, 20, 30}},
+         1,
+         {3},
+         {10, 20, 30}},
         {"p, q = loop(p = y[0], q = 0 * y; r in x) {\n next p = p + sum(r)\n next q = r * p\n}\n"
          "return q + p",
-         1, {3}, {4 * 16 + 31, 5 * 16 + 31, 6 * 16 + 31}},
+         1,
+         {3},
+         {4 * 16 + 31, 5 * 16 + 31, 6 * 16 + 31}},
     };
     CHECK(cases);
 }
@@ -194,13 +211,19 @@ static void test_statements(void **state) {
 static void test_loop(void **state) {
     (void)state;
     static const Case cases[] = {
-        {"a, b = loop(a = 0 * y; r in x) {\n next a = a + r * y\n yield a, a\n}[0:2]\n return b", 2,
-         {2, 3}, {0, 0, 0, 10, 40, 90}},
-        {"a, b = loop(a = 0 * y; r in x; reverse=true) { next a = a + r\n yield a }\n return b", 2,
-         {2, 3}, {4, 5, 6, 0, 0, 0}},
+        {"a, b = loop(a = 0 * y; r in x) {\n next a = a + r * y\n yield a, a\n}[0:2]\n return b",
+         2,
+         {2, 3},
+         {0, 0, 0, 10, 40, 90}},
+        {"a, b = loop(a = 0 * y; r in x; reverse=true) { next a = a + r\n yield a }\n return b",
+         2,
+         {2, 3},
+         {4, 5, 6, 0, 0, 0}},
         {"return loop(a = y; ; trips=3) { next a = a * 2 }", 1, {3}, {80, 160, 240}},
-        {"return loop(; r in x) { yield sum(loop(c = y[0]; v in r) { next c = c + v * y[1] }) }", 1,
-         {2}, {130, 310}},
+        {"return loop(; r in x) { yield sum(loop(c = y[0]; v in r) { next c = c + v * y[1] }) }",
+         1,
+         {2},
+         {130, 310}},
     };
     CHECK(cases);
 }
