@@ -67,7 +67,7 @@ bool tn_lang_bind_default(Lang *lang, Frame *frame, uint32_t i) {
     if (param->value == NULL || frame->pending[i].kind != VAL_ABSENT) {
         return false;
     }
-    frame->pending[i] = (Val){.kind = VAL_BAD}; /* a default that needs itself */
+    frame->pending[i].kind = VAL_BAD; /* while it is evaluated */
     frame->pending[i] = tn_lang_eval(lang, param->value);
     tn_env_set(lang, frame->env, param->name, frame->pending[i]);
     return true;

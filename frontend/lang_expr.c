@@ -107,9 +107,17 @@ static bool constant_name(Lang *lang, const Expr *expr, Val *out) {
 static bool pending_param(Lang *lang, StrView name) {
     Frame *frame = lang->frame;
     for (uint32_t i = 0; frame != NULL && frame->pending != NULL && i < frame->def->n_params; i++) {
-        if (tn_sv_eq(frame->def->params[i].name, name)) {
-            return tn_lang_bind_default(lang, frame, i);
+        if (!tn_sv_eq(frame->def->params[i].name, name)) {
+            continue;
         }
+        if (frame->pending[i].kind == VAL_BAD) {
+            Val itself =
+                tn_lang_error(lang, frame->def->params[i].place,
+                              "the default of '%.*s' depends on itself", (int)name.len, name.data);
+            tn_env_set(lang, frame->env, name, itself);
+            return true;
+        }
+        return tn_lang_bind_default(lang, frame, i);
     }
     return false;
 }
