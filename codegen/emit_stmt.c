@@ -145,10 +145,15 @@ static bool stores_result(void *arg, Stmt *stmt) {
     return stmt->kind != STMT_STORE || stmt->buf->kind != BUF_PARAM;
 }
 
+/* Whether the loop is written as one that shares its turns out; a single turn is not. */
+static bool is_partition(const Emit *e, const Stmt *stmt) {
+    return stmt->kind == STMT_FOR && stmt->loop == LOOP_PARTITION &&
+           e->forms[stmt->var->sym] != FORM_CONST;
+}
+
 /* Work outside of partitioned loops is done once, by the first thread. */
 static bool is_shared_work(const Emit *e, Stmt *stmt) {
-    if (e->depth != 1 || e->from.len > 0 ||
-        (stmt->kind == STMT_FOR && stmt->loop == LOOP_PARTITION)) {
+    if (e->depth != 1 || e->from.len > 0 || is_partition(e, stmt)) {
         return false;
     }
     Stmt *next = stmt->next;

@@ -299,18 +299,42 @@ static void finds_wrong_gradients(void **state) {
     }
 }
 
+/* The sum over a batch is one vector: one thread alone may add it to what was there. */
+static void adds_once_at_any_thread_count(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    static const char text[] =
+        "# a bias\n"
+        "module \"bias\"\n"
+        "state \"net.b\" param f32[10]\n"
+        "state \"grad.net.b\" grad f32[10]\n"
+        "graph @grad(%x: f32[N,10], %b: f32[10] state 0, %g: f32[10] state 1)"
+        " -> (%loss, %g1 state 1) {\n"
+        "  %e = expand(%b) {dims=[N,10], axes=[1]}\n"
+        "  %p = mul(%x, %e)\n"
+        "  %loss = reduce_sum(%p) {axes=[0,1]}\n"
+        "  %s = reduce_sum(%x) {axes=[0]}\n"
+        "  %g1 = add(%g, %s)\n"
+        "}\n";
+    write_file("bias.tn", text, sizeof text - 1);
+    for (int threads = 1; threads <= 5; threads++) {
+        assert_int_equal(tenon("verify bias.tn --grad --threads %d", threads), 0);
+        assert_int_equal(tenon("verify bias.tn --threads %d", threads), 0);
+    }
+}
+
 static void summarises(void **state) {
     (void)state;
     NEEDS_COMMAND;
     assert_int_equal(tenon("summary line.tn"), 0);
     expect_text("infer: x f32[N,3]\n");
     expect_text("line.unit ");
-    expect_text("f32[N]                              3  yes\n");
+    expect_text("f32[N]                          3  yes\n");
     expect_text("parameters: 3, trained: 3, others: 0\n");
     expect_text("state: 256 bytes, parameters 12, optimiser 12, gradients 12, counters 8\n");
     expect_text("arena of step: ");
     assert_int_equal(tenon("summary '%s'", model), 0);
-    expect_text("Conv                 f32[N,32,26,26]                   320  no\n");
+    expect_text("Conv         f32[N,32,26,26]               320  no\n");
     expect_text("parameters: 34826, trained: 0, others: 34826\n");
 }
 
@@ -334,6 +358,7 @@ int main(void) {
         cmocka_unit_test_setup(verifies_every_entry, with_model),
         cmocka_unit_test_setup(verifies_gradients, with_model),
         cmocka_unit_test_setup(finds_wrong_gradients, with_model),
+        cmocka_unit_test_setup(adds_once_at_any_thread_count, with_model),
         cmocka_unit_test_setup(summarises, with_model),
         cmocka_unit_test_setup(benches_a_step, with_model),
     };
