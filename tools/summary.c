@@ -16,7 +16,8 @@
 
 /* One line of the table. */
 typedef struct Row {
-    Loc loc;
+    Loc loc;           /* of its first node */
+    Op first;          /* primitive */
     const char *name;  /* path of its parameters, or the node's name, or NULL */
     const Value *last; /* what it makes */
     int64_t parameters, trained;
@@ -30,6 +31,7 @@ typedef struct Summary {
     bool *counted; /* per state variable */
     TN_VEC(Row) rows;
     int64_t parameters, trained; /* of all rows */
+    int width;                   /* of the first column */
 } Summary;
 
 /* ---- the table ---- */
@@ -38,24 +40,23 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* Nodes of an ONNX file have an operator; in a model's text one call makes several. */
 static bool same_origin(const Loc *a, const Loc *b) {
-    return same_text(a->node, b->node) && same_text(a->op, b->op) && a->line == b->line &&
-           a->column == b->column && same_text(a->file, b->file);
+    return same_text(a->node, b->node) && a->line == b->line && a->column == b->column &&
+           same_text(a->file, b->file) && (a->line > 0 || same_text(a->op, b->op));
 }
 
-/* Rows of one name go together wherever their nodes are; a place in a text alone may be passed
- * several times, by an unrolled loop. */
+/* An unrolled loop passes one place several times: only what has variables, whose path tells
+ * the turns apart, is joined wherever its nodes are. */
 static Row *row_of(Summary *s, const Node *node) {
-    bool named = node->loc.node && *node->loc.node;
     for (size_t i = s->rows.len; i-- > 0;) {
-        if (same_origin(&s->rows.data[i].loc, &node->loc)) {
-            return &s->rows.data[i];
-        }
-        if (!named) {
-            break;
+        Row *row = &s->rows.data[i];
+        bool joins = i + 1 == s->rows.len || row->loc.line == 0 || row->parameters > 0;
+        if (joins && same_origin(&row->loc, &node->loc)) {
+            return row;
         }
     }
-    Row row = {.loc = node->loc, .name = named ? node->loc.node : NULL};
+    Row row = {.loc = node->loc, .first = node->op, .name = node->loc.node};
     tn_vec_push(&s->ctx->arena, &s->rows, row);
     return &s->rows.data[s->rows.len - 1];
 }
@@ -82,7 +83,7 @@ static void add_variable(Summary *s, Row *row, int32_t state) {
     if (var->role != TN_STATE_PARAM && var->role != TN_STATE_BUFFER) {
         return;
     }
-    if (!row->name || row->name == row->loc.node) {
+    if (!row->name || row->parameters == 0) {
         row->name = path_of(s->ctx, var->name);
     }
     if (!s->counted[state]) {
@@ -139,13 +140,17 @@ static const char *shown(Ctx *ctx, const char *text) {
     return out.data ? out.data : "";
 }
 
-/* "Conv" of "Conv-11"; the last primitive's name when it comes from no operator. */
+/* "Conv" of "Conv-11"; the first primitive's name when it comes from no operator. */
 static const char *kind_of(const Summary *s, const Row *row) {
     if (!row->loc.op) {
-        return tn_op_info(row->last->def->op)->name;
+        return tn_op_info(row->first)->name;
     }
     StrView name = {row->loc.op, strcspn(row->loc.op, "-")};
     return tn_sv_dup(&s->ctx->arena, name);
+}
+
+static const char *name_of(const Summary *s, const Row *row) {
+    return row->name && *row->name ? shown(s->ctx, row->name) : "-";
 }
 
 static void print_row(Summary *s, const Row *row) {
@@ -153,8 +158,8 @@ static void print_row(Summary *s, const Row *row) {
     const char *op = kind_of(s, row);
     const char *trained = row->trained == row->parameters ? "yes" : row->trained ? "part" : "no";
     tn_type_print(s->ctx, &row->last->type, &type);
-    printf("%-32s %-20s %-24s %12lld  %s\n", shown(s->ctx, row->name ? row->name : "-"),
-           shown(s->ctx, op), type.data, (long long)row->parameters,
+    printf("%-*s %-12s %-20s %12lld  %s\n", s->width, name_of(s, row), shown(s->ctx, op),
+           type.data ? type.data : "", (long long)row->parameters,
            row->parameters > 0 ? trained : "");
     s->parameters += row->parameters;
     s->trained += row->trained;
@@ -170,7 +175,13 @@ static void print_entry(Summary *s, const char *entry) {
         tn_type_print(s->ctx, &graph->inputs.data[i]->type, &type);
         printf("%s%s %s", i ? ", " : "", shown(s->ctx, graph->inputs.data[i]->name), type.data);
     }
-    printf("\n%-32s %-20s %-24s %12s  %s\n", "layer", "kind", "output", "parameters", "trained");
+    s->width = 24;
+    for (size_t i = 0; i < s->rows.len; i++) {
+        int width = (int)strlen(name_of(s, &s->rows.data[i]));
+        s->width = width > s->width ? width : s->width;
+    }
+    printf("\n%-*s %-12s %-20s %12s  %s\n", s->width, "layer", "kind", "output", "parameters",
+           "trained");
     for (size_t i = 0; i < s->rows.len; i++) {
         print_row(s, &s->rows.data[i]);
     }
