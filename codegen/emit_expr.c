@@ -5,6 +5,7 @@
  * values and not repeated while nothing is stored to their buffer; a part used twice in one
  * statement is named too.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "codegen/emit.h"
@@ -110,6 +111,70 @@ static Val load_spaced(Emit *e, const Buf *buf, const Dim *start, const char *st
     return from_memory(e, buf, (Val){text.data, type});
 }
 
+enum { PATTERN_MAX = 64 };
+
+/* How far the lanes are from the first, when that is fixed; none is before it. */
+static bool find_pattern(Emit *e, const Dim *dim, int64_t *gaps, int64_t *most) {
+    if (e->lanes.n > PATTERN_MAX || !tn_dim_pattern(e->ctx, dim, e->lanes.var, e->lanes.n, gaps)) {
+        return false;
+    }
+    *most = 0;
+    for (int32_t i = 0; i < e->lanes.n; i++) {
+        *most = gaps[i] > *most ? gaps[i] : *most;
+        if (gaps[i] < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *pattern_list(Emit *e, const int64_t *gaps) {
+    StrBuf text = tn_str(e->arena);
+    for (int32_t i = 0; i < e->lanes.n; i++) {
+        tn_str_printf(&text, "%s%" PRId64, i > 0 ? ", " : "", gaps[i]);
+    }
+    return text.data;
+}
+
+/* Elements at fixed distances from the first lane's. When all lie in half a vector, each half is
+ * one load; lanes out of use are not read. */
+static Val load_pattern(Emit *e, const Buf *buf, const Dim *start, const int64_t *gaps,
+                        int64_t most) {
+    VType type = memory_type(e, buf);
+    const char *p = tn_emit_name(e, "p"), *count = e->lanes.count;
+    e->buf_used[buf->id] = true;
+    tn_emit_line(e, "const %s *const %s = b%u + %s;", tn_dtype_c(buf->dtype), p, buf->id,
+                 tn_emit_dim(e, start));
+    if (count == NULL && type.lanes > 2 && most == type.lanes / 2 - 1) {
+        VType half = tn_vtype(type.dtype, type.lanes / 2);
+        const char *x = tn_emit_name(e, "x");
+        tn_emit_line(e, "const %s %s = %s(%s);", tn_prelude_type(e->prelude, half), x,
+                     tn_prelude_fn(e->prelude, "load", half), p);
+        const char *text =
+            tn_emit_text(e, "((%s)__builtin_shufflevector(%s, %s, %s))",
+                         tn_prelude_type(e->prelude, type), x, x, pattern_list(e, gaps));
+        return from_memory(e, buf, (Val){text, type});
+    }
+    StrBuf text = tn_str(e->arena);
+    tn_str_printf(&text, "(%s){", tn_prelude_type(e->prelude, type));
+    for (int32_t i = 0; i < type.lanes; i++) {
+        tn_str_puts(&text, i > 0 ? ", " : "");
+        if (count != NULL) {
+            tn_str_printf(&text, "%s > %d ? %s[%" PRId64 "] : 0", count, i, p, gaps[i]);
+        } else {
+            tn_str_printf(&text, "%s[%" PRId64 "]", p, gaps[i]);
+        }
+    }
+    tn_str_puts(&text, "}");
+    return from_memory(e, buf, (Val){text.data, type});
+}
+
+/* The dimension at lane 0. */
+static const Dim *at_first_lane(Emit *e, const Dim *dim) {
+    const Dim *zero = tn_dim_const(e->ctx, 0);
+    return tn_dim_subst(e->ctx, dim, &e->lanes.var, &zero, 1);
+}
+
 /* The elements at a position that depends on the lane; no text when only a loop will do. */
 static Val load_lanes(Emit *e, const Buf *buf, const Dim *position) {
     int64_t coef = 0;
@@ -122,6 +187,10 @@ static Val load_lanes(Emit *e, const Buf *buf, const Dim *position) {
     }
     if (tn_dim_linear_dim(e->ctx, position, e->lanes.var, &step, &rest)) {
         return load_spaced(e, buf, rest, tn_emit_dim(e, step));
+    }
+    int64_t gaps[PATTERN_MAX], most = 0;
+    if (find_pattern(e, position, gaps, &most) && most < e->lanes.n) {
+        return load_pattern(e, buf, at_first_lane(e, position), gaps, most);
     }
     return (Val){NULL, memory_type(e, buf)};
 }
@@ -356,12 +425,20 @@ static Val emit_index(Emit *e, Expr *expr) {
     if (!tn_emit_uses_lanes(e, dim)) {
         return tn_val_cast(e, (Val){tn_emit_dim(e, dim), tn_vtype(TN_I64, 1)}, expr->dtype);
     }
-    if (!tn_dim_linear(e->ctx, dim, e->lanes.var, &coef, &rest)) {
+    int64_t gaps[PATTERN_MAX], most = 0;
+    bool even = tn_dim_linear(e->ctx, dim, e->lanes.var, &coef, &rest);
+    if (!even && !find_pattern(e, dim, gaps, &most)) {
         return tn_emit_by_lane(e, expr);
     }
     bool narrow = dim->lo >= INT32_MIN / 2 && dim->hi <= INT32_MAX / 2;
     VType type = tn_vtype(narrow ? TN_I32 : TN_I64, e->lanes.n);
     const char *all = tn_prelude_fn(e->prelude, "all", type), *c = tn_dtype_c(type.dtype);
+    if (!even) {
+        const char *first = tn_emit_dim(e, at_first_lane(e, dim));
+        const char *text = tn_emit_text(e, "(%s((%s)%s) + (%s){%s})", all, c, first,
+                                        tn_prelude_type(e->prelude, type), pattern_list(e, gaps));
+        return tn_val_cast(e, (Val){text, type}, expr->dtype);
+    }
     const char *text = tn_emit_text(e, "(%s((%s)%s) + %s() * %s((%s)%s))", all, c,
                                     tn_emit_dim(e, rest), tn_prelude_fn(e->prelude, "iota", type),
                                     all, c, tn_emit_dim(e, tn_dim_const(e->ctx, coef)));

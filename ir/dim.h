@@ -118,6 +118,9 @@ bool tn_dim_uses(const Dim *d, const Dim *sym);
 bool tn_dim_linear(Ctx *ctx, const Dim *d, const Dim *sym, int64_t *coef, const Dim **rest);
 /* As tn_dim_linear where the coefficient may be any Dim free of `sym`. */
 bool tn_dim_linear_dim(Ctx *ctx, const Dim *d, const Dim *sym, const Dim **coef, const Dim **rest);
+/* How far `d` at sym = 0 .. n-1 is from `d` at sym = 0, into out[0 .. n-1]; false when that is
+ * not the same whatever the other symbols are. */
+bool tn_dim_pattern(Ctx *ctx, const Dim *d, const Dim *sym, int32_t n, int64_t *out);
 /* `d` with each from[i] (DIM_SYM) replaced by to[i], re-canonicalised. */
 const Dim *tn_dim_subst(Ctx *ctx, const Dim *d, const Dim *const *from, const Dim *const *to,
                         size_t n);

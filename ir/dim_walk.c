@@ -32,6 +32,19 @@ bool tn_dim_linear(Ctx *ctx, const Dim *d, const Dim *sym, int64_t *coef, const 
     return true;
 }
 
+bool tn_dim_pattern(Ctx *ctx, const Dim *d, const Dim *sym, int32_t n, int64_t *out) {
+    const Dim *at = tn_dim_const(ctx, 0), *first = tn_dim_subst(ctx, d, &sym, &at, 1);
+    for (int32_t i = 0; i < n; i++) {
+        at = tn_dim_const(ctx, i);
+        const Dim *gap = tn_dim_sub(ctx, tn_dim_subst(ctx, d, &sym, &at, 1), first);
+        if (gap->kind != DIM_CONST) {
+            return false;
+        }
+        out[i] = gap->value;
+    }
+    return true;
+}
+
 /* ---- substitution ---- */
 
 typedef struct Subst {

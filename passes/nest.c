@@ -38,15 +38,69 @@ const Dim *tn_access_address(Ctx *ctx, const Access *access) {
     return address;
 }
 
-bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes, int64_t *out) {
+/* `dim` with `var` taken apart into blocks of `lanes` and the lane within, `*lane`. */
+static const Dim *in_lanes(Ctx *ctx, const Dim *dim, const Dim *var, int32_t lanes,
+                           const Dim **lane) {
     const Symbol *symbol = tn_dim_symbol_of(ctx, var);
     const Dim *width = tn_dim_const(ctx, lanes);
     const Dim *block = tn_dim_loop_var(ctx, "o", tn_dim_ceil_div(ctx, symbol->extent, width));
-    const Dim *lane = tn_dim_loop_var(ctx, "l", width);
-    const Dim *to = tn_dim_add(ctx, tn_dim_mul(ctx, block, width), lane);
-    const Dim *address = tn_access_address(ctx, access);
-    const Dim *rest;
-    return tn_dim_linear(ctx, tn_dim_subst(ctx, address, &var, &to, 1), lane, out, &rest);
+    *lane = tn_dim_loop_var(ctx, "l", width);
+    const Dim *to = tn_dim_add(ctx, tn_dim_mul(ctx, block, width), *lane);
+    return tn_dim_subst(ctx, dim, &var, &to, 1);
+}
+
+bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes, int64_t *out) {
+    const Dim *lane, *rest;
+    const Dim *address = in_lanes(ctx, tn_access_address(ctx, access), var, lanes, &lane);
+    return tn_dim_linear(ctx, address, lane, out, &rest);
+}
+
+enum { PATTERN_MAX = 64 };
+
+bool tn_access_near(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes) {
+    int64_t gaps[PATTERN_MAX];
+    const Dim *lane;
+    const Dim *address = in_lanes(ctx, tn_access_address(ctx, access), var, lanes, &lane);
+    bool near = lanes <= PATTERN_MAX && tn_dim_pattern(ctx, address, lane, lanes, gaps);
+    for (int32_t i = 0; near && i < lanes; i++) {
+        near = gaps[i] >= 0 && gaps[i] < lanes;
+    }
+    return near;
+}
+
+/* Whether a number that index arithmetic gives is one that vectors can follow along `var`. */
+static bool is_even(Ctx *ctx, const Dim *dim, const Dim *var, int32_t lanes) {
+    int64_t gaps[PATTERN_MAX];
+    const Dim *lane, *coef, *rest;
+    dim = in_lanes(ctx, dim, var, lanes, &lane);
+    return tn_dim_linear_dim(ctx, dim, lane, &coef, &rest) ||
+           (lanes <= PATTERN_MAX && tn_dim_pattern(ctx, dim, lane, lanes, gaps));
+}
+
+typedef struct Bend {
+    Ctx *ctx;
+    const Dim *var;
+    int32_t lanes;
+} Bend;
+
+static bool expr_is_straight(void *arg, Expr *expr) {
+    const Bend *bend = arg;
+    if (expr->kind == EXPR_INDEX) {
+        return is_even(bend->ctx, expr->dim, bend->var, bend->lanes);
+    }
+    return expr->kind != EXPR_GUARD || !tn_dim_uses(expr->dim, bend->var);
+}
+
+static bool stmt_is_straight(void *arg, Stmt *stmt) {
+    const Bend *bend = arg;
+    return stmt->kind == STMT_FOR ? !tn_dim_uses(stmt->extent, bend->var)
+                                  : tn_stmt_exprs(stmt, expr_is_straight, arg);
+}
+
+bool tn_nest_index_bends(Ctx *ctx, const Stmt *stmt, const Dim *var, int32_t lanes) {
+    Bend bend = {ctx, var, lanes};
+    /* The visitor only reads. */
+    return !tn_stmt_visit((Stmt *)(uintptr_t)stmt, stmt_is_straight, &bend);
 }
 
 static bool expr_index_uses(const Expr *expr, const Dim *var) {

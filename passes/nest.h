@@ -22,10 +22,14 @@ void tn_expr_accesses(Arena *arena, const Expr *expr, AccessVec *out);
 /* Elements between neighbours along `var` when it runs in vectors of `lanes` (blocked layouts
  * are linear within a block); false when the distance varies. */
 bool tn_access_stride(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes, int64_t *out);
+/* Whether in each vector the elements lie in one fixed pattern, within a vector's length. */
+bool tn_access_near(Ctx *ctx, const Access *access, const Dim *var, int32_t lanes);
 /* Flat element offset of an access. */
 const Dim *tn_access_address(Ctx *ctx, const Access *access);
 /* Whether index arithmetic outside of accesses (iota, guards) uses `var`. */
 bool tn_nest_index_uses(const Stmt *stmt, const Dim *var);
+/* Whether it does in a way that vectors along `var` cannot follow: guards, uneven steps. */
+bool tn_nest_index_bends(Ctx *ctx, const Stmt *stmt, const Dim *var, int32_t lanes);
 
 /* The perfectly nested loops from `loop` inwards; the last one's body is not a single FOR. */
 StmtVec tn_nest_chain(Arena *arena, Stmt *loop);

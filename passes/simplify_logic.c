@@ -96,6 +96,11 @@ static bool holds_all(DType from, DType to) {
            (tn_dtype_is_signed(to) || !tn_dtype_is_signed(from));
 }
 
+Value *tn_simplify_stop_gradient_gone(Build *build, const Node *node) {
+    (void)build;
+    return node->in[0];
+}
+
 Value *tn_simplify_cast_same(Build *build, const Node *node) {
     (void)build;
     return node->in[0]->type.dtype == node->out[0]->type.dtype ? node->in[0] : NULL;

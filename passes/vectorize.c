@@ -8,7 +8,7 @@
 #include "passes/pass.h"
 #include "passes/tile_model.h"
 
-enum { SCORE_NONE = -1000, CHAINS = 4 };
+enum { SCORE_NONE = -1000, CHAINS = 4, CACHE_LINE = 64 };
 
 typedef struct Vectorize {
     Ctx *ctx;
@@ -17,10 +17,14 @@ typedef struct Vectorize {
     const Target *target;
 } Vectorize;
 
-/* Lanes for a nest: as many as its widest common element allows. */
+/* Lanes for a nest: as many as its widest common element allows. What is scattered goes by whole
+ * cache lines: each index is looked up seldom, and no two threads share a line. */
 static int32_t nest_lanes(const Vectorize *v, const AccessVec *accesses) {
     size_t bytes = 4;
     for (size_t i = 0; i < accesses->len; i++) {
+        if (accesses->data[i].store && accesses->data[i].dynamic) {
+            return (int32_t)(CACHE_LINE / tn_dtype_bytes(accesses->data[i].buf->dtype));
+        }
         size_t size = tn_dtype_bytes(accesses->data[i].buf->dtype);
         bytes = size > bytes ? size : bytes;
     }
@@ -31,7 +35,7 @@ static int32_t nest_lanes(const Vectorize *v, const AccessVec *accesses) {
 static int score(Vectorize *v, const Stmt *nest, const AccessVec *accesses, const Dim *var,
                  int32_t lanes) {
     int total = 0, ones = 0;
-    if (tn_nest_index_uses(nest, var)) {
+    if (tn_nest_index_bends(v->ctx, nest, var, lanes)) {
         return SCORE_NONE;
     }
     for (size_t i = 0; i < accesses->len; i++) {
@@ -41,6 +45,8 @@ static int score(Vectorize *v, const Stmt *nest, const AccessVec *accesses, cons
         if (linear && stride == 1) {
             total += access->store ? 4 : 2;
             ones++;
+        } else if (!linear && !access->store && tn_access_near(v->ctx, access, var, lanes)) {
+            total++;
         } else if (!linear || stride != 0) {
             total -= access->store ? 6 : 3;
         } else if (access->store) {
@@ -54,6 +60,9 @@ static int score(Vectorize *v, const Stmt *nest, const AccessVec *accesses, cons
 static void run_lanes(Vectorize *v, const Dim *var, int32_t lanes) {
     Kernel *kernel = v->kernel;
     Stmt *loop = tn_loop_by_var(kernel, var), *rest = NULL;
+    if (!tn_loop_independent(kernel, loop)) {
+        return;
+    }
     if (loop->extent->hi > lanes) {
         Stmt *inner = tn_loop_split(kernel, loop, lanes, SPLIT_PEEL, &rest);
         if (inner == NULL) {
@@ -73,6 +82,15 @@ static void run_lanes(Vectorize *v, const Dim *var, int32_t lanes) {
 static bool has_loop(const Stmt *body) {
     for (; body != NULL; body = body->next) {
         if (body->kind == STMT_FOR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_store(const Stmt *body) {
+    for (; body != NULL; body = body->next) {
+        if (body->kind == STMT_STORE) {
             return true;
         }
     }
@@ -103,20 +121,31 @@ static const Stmt *best_root(Vectorize *v, const StmtVec *chain, const AccessVec
     return found;
 }
 
+/* Whether vectors can run along the loop: as partial sums of whole vectors, or freely. */
+static bool takes_vectors(const Vectorize *v, const Stmt *loop, int32_t lanes) {
+    const Dim *extent = loop->extent;
+    if (has_acc(loop->body)) {
+        return !tn_dim_is_const(extent) || extent->value >= lanes;
+    }
+    return tn_loop_independent(v->kernel, loop);
+}
+
 /* An inner loop's score along itself. */
 static int inner_score(Vectorize *v, Stmt *loop, int32_t lanes) {
     StmtVec chain = tn_nest_chain(v->arena, loop);
     AccessVec accesses = {0};
     const Stmt *last = chain.data[chain.len - 1];
     tn_nest_accesses(v->arena, last->body, &accesses);
-    return has_loop(last->body) ? SCORE_NONE : score(v, loop, &accesses, last->var, lanes);
+    return has_loop(last->body) || !takes_vectors(v, last, lanes)
+               ? SCORE_NONE
+               : score(v, loop, &accesses, last->var, lanes);
 }
 
 /* Partial sums over whole vectors; what is left over follows one by one. */
 static void run_partial(Vectorize *v, Stmt *loop, int32_t lanes) {
     Kernel *kernel = v->kernel;
     const Dim *extent = loop->extent;
-    if (tn_dim_is_const(extent) && extent->value < lanes) {
+    if (has_store(loop->body)) {
         return;
     }
     int32_t wide = lanes;

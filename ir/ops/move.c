@@ -444,7 +444,7 @@ bool tn_lower_scatter_add(Lower *lower, const Node *node, Sweep *out) {
         for (int d = 0; d < added->rank; d++) {
             bool ordered = d >= map.axis && d < end;
             if (ordered == (turn == 1)) {
-                index[d] = tn_dim_loop_var(lower->ctx, "s", added->dims[d]);
+                index[d] = tn_kernel_loop_var(lower->kernel, "s", added->dims[d]);
                 out->vars[out->rank] = index[d];
                 out->extents[out->rank++] = added->dims[d];
             }

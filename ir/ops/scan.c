@@ -58,7 +58,7 @@ bool tn_lower_cumsum(Lower *lower, const Node *node, Sweep *out) {
     for (int d = 0; d < in->rank; d++) {
         /* The scanned dim comes last. */
         int slot = d == axis ? in->rank - 1 : out->n_free++;
-        const Dim *turn = tn_dim_loop_var(ctx, "s", in->dims[d]);
+        const Dim *turn = tn_kernel_loop_var(lower->kernel, "s", in->dims[d]);
         out->vars[slot] = turn;
         out->extents[slot] = in->dims[d];
         bool back = d == axis && is_reverse(node);
