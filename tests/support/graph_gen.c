@@ -425,7 +425,8 @@ static const Choice choices[] = {
     {gen_step_concat, 5},  {gen_step_gather, 6},      {gen_step_source, 3},
     {gen_step_copy, 1},    {gen_step_reduce, 8},      {gen_step_arg, 3},
     {gen_step_softmax, 4}, {gen_step_norm, 4},        {gen_step_contract, 9},
-    {gen_step_conv, 9},    {gen_step_pool, 5}};
+    {gen_step_conv, 9},    {gen_step_pool, 5},        {gen_step_unpool, 3},
+    {gen_step_cumsum, 4},  {gen_step_scatter, 5},     {gen_step_random, 2}};
 
 static void take_step(Gen *gen) {
     int total = 0;

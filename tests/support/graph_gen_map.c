@@ -135,7 +135,7 @@ static Value *rounding(Gen *gen, Value *a) {
 }
 
 static Value *flip_bits(Gen *gen, Value *a, Value *b) {
-    static const Op ops[] = {TN_OP_bitand, TN_OP_bitor, TN_OP_bitxor};
+    static const Op ops[] = {TN_OP_bitand, TN_OP_bitor, TN_OP_bitxor, TN_OP_shl, TN_OP_shr};
     GenInfo info = {HUGE_VAL, 0};
     return gen_chance(gen, 25) ? gen_map1(gen, TN_OP_bitnot, a, info)
                                : gen_map2(gen, GEN_PICK(gen, ops), a, b, info);
@@ -222,6 +222,11 @@ Value *gen_step_select(Gen *gen) {
 
 /* ---- cast ---- */
 
+/* Of the same value, what graphs for training have in places. */
+static Value *stopped(Gen *gen, Value *x) {
+    return gen_map1(gen, TN_OP_stop_gradient, x, gen_info(gen, x));
+}
+
 static Value *cast_to(Gen *gen, Value *a, DType to) {
     GenInfo info = gen_info(gen, a);
     bool jumps = gen_is_float(a) && !tn_dtype_is_float(to);
@@ -245,8 +250,50 @@ Value *gen_step_cast(Gen *gen) {
     static const DType dtypes[] = {TN_F32, TN_F64, TN_F32, TN_I32, TN_I64, TN_BOOL,
                                    TN_I8,  TN_U8,  TN_I16, TN_U16, TN_U32, TN_U64};
     Value *x = gen_value(gen, gen_wants_any);
+    x = x != NULL && gen_chance(gen, 10) ? stopped(gen, x) : x;
     for (int times = gen_chance(gen, 40) ? 2 : 1; x != NULL && times > 0; times--) {
         x = cast_to(gen, x, gen_chance(gen, 40) ? gen->float_type : GEN_PICK(gen, dtypes));
     }
     return x;
+}
+
+/* ---- random numbers ---- */
+
+static Value *number_u32(Gen *gen, const Value *like, double number) {
+    Type type = like->type;
+    type.dtype = TN_U32;
+    const Value as = {.type = type};
+    return gen_number_like(gen, &as, number);
+}
+
+/* Counters: integers of the graph, or the index along an axis. */
+static Value *counters(Gen *gen) {
+    Value *x = gen_value(gen, gen_wants_int);
+    if (x != NULL && gen_chance(gen, 60)) {
+        return cast_to(gen, x, TN_U32);
+    }
+    const Dim *dims[2] = {gen_any_dim(gen), gen_any_dim(gen)};
+    Attr attrs[3] = {{.name = TN_ATTR_to, .kind = ATTR_DTYPE, .dtype = TN_U32},
+                     {.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = 2, .dims = dims},
+                     {.name = TN_ATTR_axis, .kind = ATTR_INT, .i = gen_int(gen, 0, 1)}};
+    return gen_node(gen, TN_OP_iota, NULL, 0, attrs, 3, (GenInfo){64, 0});
+}
+
+/* Uniform numbers from the upper 24 bits, all of them exact. */
+Value *gen_step_random(Gen *gen) {
+    Value *at = counters(gen);
+    if (at == NULL || at->type.dtype != TN_U32) {
+        return NULL;
+    }
+    Value *in[3] = {number_u32(gen, at, (double)gen_int(gen, 0, UINT32_MAX)),
+                    number_u32(gen, at, (double)gen_int(gen, 0, 3)), at};
+    if (in[0] == NULL || in[1] == NULL) {
+        return NULL;
+    }
+    Value *bits = gen_node(gen, TN_OP_random, in, 3, NULL, 0, (GenInfo){HUGE_VAL, 0});
+    Value *by = bits == NULL ? NULL : number_u32(gen, bits, 8);
+    Value *upper = by == NULL ? NULL : gen_map2(gen, TN_OP_shr, bits, by, (GenInfo){0x1p20, 0});
+    Value *number = upper == NULL ? NULL : cast_to(gen, upper, gen->float_type);
+    Value *unit = number == NULL ? NULL : gen_number_like(gen, number, 0x1p-24);
+    return unit == NULL ? NULL : gen_map2(gen, TN_OP_mul, number, unit, (GenInfo){1, -1});
 }

@@ -322,26 +322,47 @@ static Value *indices(Gen *gen, const Dim *size) {
     return gen_node(gen, TN_OP_iota, NULL, 0, attrs, 2, (GenInfo){(double)length->value, 0});
 }
 
-Value *gen_step_gather(Gen *gen) {
-    Value *x = gen_value(gen, gen_wants_any);
+/* Indices into an axis of `x` and the attributes to go with them; NULL when there are none. */
+static Value *places(Gen *gen, const Value *x, Attr *attrs) {
     if (x == NULL || x->type.rank == 0) {
         return NULL;
     }
     int64_t axis = gen_int(gen, 0, x->type.rank - 1);
-    if (x->type.dims[axis]->lo < 1) {
-        return NULL;
-    }
-    Value *at = indices(gen, x->type.dims[axis]);
-    if (at == NULL) {
-        return NULL;
-    }
+    Value *at = x->type.dims[axis]->lo < 1 ? NULL : indices(gen, x->type.dims[axis]);
     int64_t batch = 0;
-    while (batch < axis && batch < at->type.rank && x->type.dims[batch] == at->type.dims[batch] &&
-           gen_chance(gen, 70)) {
+    while (at != NULL && batch < axis && batch < at->type.rank &&
+           x->type.dims[batch] == at->type.dims[batch] && gen_chance(gen, 70)) {
         batch++;
     }
-    Attr attrs[2] = {int_attr(TN_ATTR_axis, axis), int_attr(TN_ATTR_batch, batch)};
-    return gen_node(gen, TN_OP_gather, (Value *[]){x, at}, 2, attrs, 2, gen_info(gen, x));
+    attrs[0] = int_attr(TN_ATTR_axis, axis);
+    attrs[1] = int_attr(TN_ATTR_batch, batch);
+    return at;
+}
+
+Value *gen_step_gather(Gen *gen) {
+    Attr attrs[2];
+    Value *x = gen_value(gen, gen_wants_any), *at = places(gen, x, attrs);
+    return at == NULL
+               ? NULL
+               : gen_node(gen, TN_OP_gather, (Value *[]){x, at}, 2, attrs, 2, gen_info(gen, x));
+}
+
+/* What is added is of the type that a gather at the same places has. */
+Value *gen_step_scatter(Gen *gen) {
+    Attr attrs[2];
+    Value *x = gen_value(gen, gen_wants_number), *at = places(gen, x, attrs);
+    Value *taken =
+        at == NULL ? NULL
+                   : gen_node(gen, TN_OP_gather, (Value *[]){x, at}, 2, attrs, 2, gen_info(gen, x));
+    Value *added = taken == NULL ? NULL : gen_partner(gen, taken);
+    if (added == NULL) {
+        return NULL;
+    }
+    GenInfo base = gen_info(gen, x), info = gen_info(gen, added);
+    bool exact = base.frac >= 0 && info.frac >= 0;
+    info.mag = base.mag + info.mag * (double)gen_count(gen, &at->type);
+    info.frac = !exact ? -1 : base.frac > info.frac ? base.frac : info.frac;
+    return gen_node(gen, TN_OP_scatter_add, (Value *[]){x, at, added}, 3, attrs, 2, info);
 }
 
 /* ---- sources and copy ---- */

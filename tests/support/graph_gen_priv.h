@@ -77,10 +77,10 @@ Value *gen_reshape(Gen *gen, Value *x, uint32_t rank, const Dim *const *dims);
 
 /* Steps, by file: graph_gen_map.c, graph_gen_move.c, graph_gen_reduce.c. */
 GenStep gen_step_smooth, gen_step_arithmetic, gen_step_exact, gen_step_compare, gen_step_logic,
-    gen_step_select, gen_step_cast;
+    gen_step_select, gen_step_cast, gen_step_random;
 GenStep gen_step_reshape, gen_step_transpose, gen_step_expand, gen_step_slice, gen_step_pad,
-    gen_step_concat, gen_step_gather, gen_step_source, gen_step_copy;
+    gen_step_concat, gen_step_gather, gen_step_scatter, gen_step_source, gen_step_copy;
 GenStep gen_step_reduce, gen_step_arg, gen_step_softmax, gen_step_norm, gen_step_contract,
-    gen_step_conv, gen_step_pool;
+    gen_step_conv, gen_step_pool, gen_step_unpool, gen_step_cumsum;
 
 #endif

@@ -339,17 +339,18 @@ Value *gen_step_conv(Gen *gen) {
     return scale_and_shift(gen, product, 1);
 }
 
-Value *gen_step_pool(Gen *gen) {
-    static const Op ops[] = {TN_OP_pool_max, TN_OP_pool_sum, TN_OP_pool_max, TN_OP_pool_argmax};
-    Op op = GEN_PICK(gen, ops);
-    Value *x = gen_value(gen, op == TN_OP_pool_argmax ? gen_wants_exact : gen_wants_number);
-    if (x == NULL || x->type.rank == 0) {
-        return NULL;
-    }
-    uint32_t rank = x->type.rank;
+typedef struct PoolLists {
+    ConvLists of;
     int64_t window[TN_MAX_RANK];
-    ConvLists lists;
-    conv_lists(gen, rank, &lists);
+    Attr attrs[6]; /* of pools; the sixth is free */
+} PoolLists;
+
+/* Windows over `x`; returns how many taps they have. */
+static double pool_lists(Gen *gen, const Value *x, PoolLists *out) {
+    uint32_t rank = x->type.rank;
+    int64_t *window = out->window;
+    conv_lists(gen, rank, &out->of);
+    ConvLists lists = out->of;
     double terms = 1;
     for (uint32_t i = 0; i < rank; i++) {
         bool whole =
@@ -363,15 +364,68 @@ Value *gen_step_pool(Gen *gen) {
         lists.strides[i] = slides ? lists.strides[i] : 1;
         terms *= (double)window[i];
     }
+    out->of = lists;
+    const Attr attrs[5] = {ints_attr(TN_ATTR_window, rank, out->window),
+                           ints_attr(TN_ATTR_strides, rank, out->of.strides),
+                           ints_attr(TN_ATTR_pads_lo, rank, out->of.lo),
+                           ints_attr(TN_ATTR_pads_hi, rank, out->of.hi),
+                           ints_attr(TN_ATTR_dilations, rank, out->of.dilations)};
+    memcpy(out->attrs, attrs, sizeof attrs);
+    return terms;
+}
+
+Value *gen_step_pool(Gen *gen) {
+    static const Op ops[] = {TN_OP_pool_max, TN_OP_pool_sum, TN_OP_pool_max, TN_OP_pool_argmax};
+    Op op = GEN_PICK(gen, ops);
+    Value *x = gen_value(gen, op == TN_OP_pool_argmax ? gen_wants_exact : gen_wants_number);
+    if (x == NULL || x->type.rank == 0) {
+        return NULL;
+    }
+    PoolLists lists;
+    double terms = pool_lists(gen, x, &lists);
     GenInfo info = gen_info(gen, x);
     if (op == TN_OP_pool_sum) {
         info.mag *= terms;
     } else if (op == TN_OP_pool_argmax) {
         info = (GenInfo){GEN_COUNT_MAX, 0};
     }
-    Attr attrs[5] = {
-        ints_attr(TN_ATTR_window, rank, window), ints_attr(TN_ATTR_strides, rank, lists.strides),
-        ints_attr(TN_ATTR_pads_lo, rank, lists.lo), ints_attr(TN_ATTR_pads_hi, rank, lists.hi),
-        ints_attr(TN_ATTR_dilations, rank, lists.dilations)};
-    return gen_node(gen, op, &x, 1, attrs, 5, info);
+    return gen_node(gen, op, &x, 1, lists.attrs, 5, info);
+}
+
+/* Back from the places of the largest. */
+Value *gen_step_unpool(Gen *gen) {
+    Value *x = gen_value(gen, gen_wants_exact);
+    if (x == NULL || x->type.rank == 0) {
+        return NULL;
+    }
+    PoolLists lists;
+    double terms = pool_lists(gen, x, &lists);
+    Value *at =
+        gen_node(gen, TN_OP_pool_argmax, &x, 1, lists.attrs, 5, (GenInfo){GEN_COUNT_MAX, 0});
+    Value *most =
+        at == NULL ? NULL : gen_node(gen, TN_OP_pool_max, &x, 1, lists.attrs, 5, gen_info(gen, x));
+    Value *y = most == NULL ? NULL : gen_partner(gen, most);
+    if (y == NULL) {
+        return NULL;
+    }
+    lists.attrs[5] =
+        (Attr){.name = TN_ATTR_dims, .kind = ATTR_DIMS, .n = x->type.rank, .dims = x->type.dims};
+    GenInfo info = gen_info(gen, y);
+    info.mag *= terms;
+    return gen_node(gen, TN_OP_unpool_max, (Value *[]){y, at}, 2, lists.attrs, 6, info);
+}
+
+/* ---- prefix sums ---- */
+
+Value *gen_step_cumsum(Gen *gen) {
+    Value *x = gen_value(gen, gen_wants_number);
+    if (x == NULL || x->type.rank == 0) {
+        return NULL;
+    }
+    int64_t axis = gen_int(gen, 0, x->type.rank - 1);
+    GenInfo info = gen_info(gen, x);
+    info.mag *= fmax((double)gen_size(gen, x->type.dims[axis]), 1);
+    Attr attrs[3] = {int_attr(TN_ATTR_axis, axis), int_attr(TN_ATTR_exclusive, gen_int(gen, 0, 1)),
+                     int_attr(TN_ATTR_reverse, gen_int(gen, 0, 1))};
+    return gen_node(gen, TN_OP_cumsum, &x, 1, attrs, 3, info);
 }
