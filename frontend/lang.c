@@ -119,9 +119,8 @@ static bool make_entries(Lang *lang) {
 static void fill_module(Lang *lang) {
     Arena *arena = &lang->ctx->arena;
     if (lang->init != NULL) {
-        Entry *init = lang->init;
-        tn_entry_finish(lang, init);
-        tn_vec_push(arena, &lang->module->entries, init->root);
+        tn_entry_finish(lang, lang->init);
+        tn_vec_push(arena, &lang->module->entries, lang->init->root);
     }
     for (size_t i = 0; i < lang->entries.len; i++) {
         if (lang->entries.data[i] != lang->init) {
@@ -130,8 +129,10 @@ static void fill_module(Lang *lang) {
     }
 }
 
-static void start(Lang *lang, Ctx *ctx, const FrontendOptions *options) {
+Lang *tn_lang_start_source(Ctx *ctx, StrView text, const char *file,
+                           const FrontendOptions *options) {
     Arena *arena = &ctx->arena;
+    Lang *lang = TN_NEW(arena, Lang);
     *lang = (Lang){.ctx = ctx, .options = options};
     lang->import = (Import){.ctx = ctx, .options = options, .known = tn_map(arena)};
     lang->import.source.ctx = ctx;
@@ -140,31 +141,35 @@ static void start(Lang *lang, Ctx *ctx, const FrontendOptions *options) {
     lang->by_name = tn_map(arena);
     lang->tags = tn_map(arena);
     lang->called = tn_map(arena);
+    lang->weights = tn_map(arena);
     lang->reported = tn_map(arena);
+    bool ok = read_library(lang);
+    ok = read_source(lang, file, text, false) && ok;
+    if (ok && lang->models.len + lang->trains.len == 0) {
+        ok = tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.file = file},
+                     "there is no model and no train block");
+    }
+    return ok ? lang : NULL;
+}
+
+Module *tn_lang_end_module(Lang *lang) {
+    fill_module(lang);
+    return tn_module_verify(lang->module) ? lang->module : NULL;
 }
 
 Module *tn_lang_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
                        const FrontendOptions *options) {
-    Lang *lang = TN_NEW(&ctx->arena, Lang);
     StrView text = {tn_arena_copy(&ctx->arena, bytes, size), size};
-    start(lang, ctx, options);
+    Lang *lang = tn_lang_start_source(ctx, text, file, options);
+    if (lang == NULL) {
+        return NULL;
+    }
     size_t had = tn_lang_errors(lang);
-    bool ok = read_library(lang);
-    ok = read_source(lang, file, text, false) && ok;
-    if (!ok) {
-        return NULL;
-    }
-    if (lang->models.len + lang->trains.len == 0) {
-        tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.file = file},
-                "there is no model and no train block");
-        return NULL;
-    }
     const FnDef *name = lang->trains.len > 0 ? lang->trains.data[0] : lang->models.data[0];
     lang->module = tn_module_new(ctx, tn_sv_dup(&ctx->arena, name->name));
     if (!make_entries(lang) || tn_lang_errors(lang) > had ||
         !tn_symbols_check(&lang->symbols, file)) {
         return NULL;
     }
-    fill_module(lang);
-    return tn_module_verify(lang->module) ? lang->module : NULL;
+    return tn_lang_end_module(lang);
 }

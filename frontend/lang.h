@@ -16,6 +16,21 @@ Module *tn_lang_import(Ctx *ctx, const void *bytes, size_t size, const char *fil
 /* Whether a text that begins so is model source: its first word is fn, model or train. */
 bool tn_lang_is_source(StrView text);
 
+/* How a graph is trained that says nothing of it. Texts are of the language. */
+typedef struct TrainOptions {
+    const char *loss;      /* "mean_squared_error", or with further arguments: "huber(delta=2)" */
+    const char *optimizer; /* "adam(rate=0.01)" */
+    const char *target;    /* type of the input `target`; NULL: the output's, or that of class
+                         * numbers, i64 without the last dimension, where the loss takes them */
+    const char *const *trainable; /* names of constants, * for any characters */
+    size_t n_trainable;           /* 0: all float constants but running statistics */
+} TrainOptions;
+
+/* The module that trains an imported graph, or one built by calls: LOSS(output, target) is
+ * minimized, where output is the graph's first. Its inputs are the graph's, then `target`. The
+ * graph's constants stay borrowed. NULL after diagnostics. */
+Module *tn_lang_train_graph(Ctx *ctx, const Graph *graph, const TrainOptions *options);
+
 typedef struct LibraryFile {
     const char *name; /* "layers.tn" */
     const char *text;

@@ -386,6 +386,9 @@ Val tn_lang_call(Lang *lang, const Fn *fn, CallArgs *args) {
     if (fn->def != NULL) {
         return call_def(lang, fn, args);
     }
+    if (fn->network != NULL) {
+        return tn_lang_inline(lang, args->place, fn->network, args->list.data, args->list.len);
+    }
     return fn->builtin != NULL ? call_builtin(lang, fn->builtin, args)
                                : call_primitive(lang, fn->op, args);
 }

@@ -84,9 +84,10 @@ typedef struct Builtin {
 } Builtin;
 
 struct Fn {
-    const FnDef *def;         /* one of the three */
+    const FnDef *def;         /* one of the four */
     const Builtin *builtin;
     Op op;                    /* TN_OP_COUNT */
+    const Graph *network;     /* an imported graph whose constants are parameters */
     const Env *outer;
 };
 
@@ -218,7 +219,9 @@ struct Lang {
     Entry *entry;
     Entry *init; /* NULL until a variable is declared */
     TN_VEC(Entry *) entries; /* finished */
-    Map tags;    /* value id and graph -> Tag * */
+    Map tags;    /* tensor -> Tag * */
+    const Fn *network; /* what `network` calls, or NULL */
+    Map weights;       /* id of a constant of the network -> Var * */
     Frame *frame;
     const FnDef *first_model; /* the one a train block called first */
     Map called;               /* models called by name */
@@ -319,6 +322,9 @@ Val tn_lang_loop(Lang *lang, const Expr *expr);
 /* The input of a loop's body for a value around it; NULL when it comes from elsewhere. */
 Value *tn_loop_capture(LoopState *loop, Val v);
 
+/* The network's nodes over other inputs (lang_network.c). */
+Val tn_lang_inline(Lang *lang, Place place, const Graph *network, const Val *v, size_t n);
+
 typedef struct NamedVal {
     StrView key;
     Val value;
@@ -372,6 +378,8 @@ Val tn_var_read(Lang *lang, const Var *var);
 void tn_var_write(Lang *lang, const Var *var, Value *value);
 /* A variable that the language itself keeps; its first value is `init`, a number. */
 Var *tn_var_own(Lang *lang, const char *name, tn_state_role role, Type type, double init);
+/* A parameter whose first value is given; `bytes` are borrowed. */
+Var *tn_var_given(Lang *lang, const char *name, Type type, const void *bytes);
 /* The seed, which `init` is given. */
 Var *tn_var_seed(Lang *lang);
 /* What the init entry gives the variable's old value in another graph, or NULL. */

@@ -53,6 +53,9 @@ const Fn *tn_lang_find_item(Lang *lang, StrView name) {
     if (def != NULL) {
         return fn_of(lang, def, NULL, TN_OP_COUNT);
     }
+    if (lang->network != NULL && tn_sv_is(name, "network")) {
+        return lang->network;
+    }
     const Fn *builtin = tn_lang_find_builtin(lang, name);
     if (builtin != NULL) {
         return builtin;

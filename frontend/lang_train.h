@@ -4,6 +4,12 @@
 
 #include "frontend/lang_eval.h"
 
+/* The library and a text of the user's, read; NULL after diagnostics. `text` and `file` are
+ * borrowed from the context. */
+Lang *tn_lang_start_source(Ctx *ctx, StrView text, const char *file,
+                           const FrontendOptions *options);
+/* The module of all finished entries. */
+Module *tn_lang_end_module(Lang *lang);
 /* Optimisers on the gradients of `from`'s minimize statements; the step is counted. */
 bool tn_train_update(Lang *lang, Entry *entry, Entry *from);
 /* Adds gradients to the state; the micro-batch is counted. */

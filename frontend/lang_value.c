@@ -86,6 +86,7 @@ static void print_list(Lang *lang, const List *list, StrBuf *out) {
 static StrView fn_name(const Fn *fn) {
     return fn->def != NULL       ? fn->def->name
            : fn->builtin != NULL ? tn_sv(fn->builtin->name)
+           : fn->network != NULL ? tn_sv("network")
                                  : tn_sv(tn_op_info(fn->op)->name);
 }
 

@@ -334,6 +334,14 @@ Var *tn_var_own(Lang *lang, const char *name, tn_state_role role, Type type, dou
     return var;
 }
 
+Var *tn_var_given(Lang *lang, const char *name, Type type, const void *bytes) {
+    Var *var = add_var(lang, (Place){0}, name, TN_STATE_PARAM, type);
+    Entry *outer = tn_entry_switch(lang, tn_entry_init(lang));
+    tn_var_write(lang, var, tn_const_new(lang->entry->root, type, bytes, NULL));
+    tn_entry_switch(lang, outer);
+    return var;
+}
+
 Var *tn_var_seed(Lang *lang) {
     Var *var = tn_map_get_str(&lang->by_name, TN_SV("seed"));
     if (var == NULL) {

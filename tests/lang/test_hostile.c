@@ -70,7 +70,7 @@ static void test_truncated(void **state) {
     for (size_t n = 0; n < size; n += stride > 0 ? stride : 1) {
         good += import(source, n) == TN_OK;
     }
-    assert_true(good >= 1 && good < 8); /* cut between items alone */
+    assert_true(good < 8 && (stride > 1 || good >= 1)); /* cut between items alone */
 }
 
 static size_t next_random(uint64_t *state, size_t n) {

@@ -23,8 +23,12 @@ static RefTensor zeros(Arena *arena, const Type *type) {
 void lang_open(LangRun *run, const char *source) {
     memset(run, 0, sizeof *run);
     tn_ctx_init(&run->ctx, NULL);
-    Arena *arena = &run->ctx.arena;
     run->module = tn_lang_import(&run->ctx, source, strlen(source), "model.tn", NULL);
+    lang_ready(run);
+}
+
+void lang_ready(LangRun *run) {
+    Arena *arena = &run->ctx.arena;
     run->text = tn_str(arena);
     tn_str_puts(&run->text, "");
     tn_diag_print(&run->ctx.diags, &run->text);

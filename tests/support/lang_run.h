@@ -15,6 +15,8 @@ typedef struct LangRun {
 
 /* Imports; a failure leaves `module` NULL and the text. */
 void lang_open(LangRun *run, const char *source);
+/* After `module` was made otherwise: takes the diagnostics and makes the state. */
+void lang_ready(LangRun *run);
 void lang_close(LangRun *run);
 /* As lang_open, but fails the test unless the source is right. */
 void lang_start(LangRun *run, const char *source);
