@@ -105,11 +105,9 @@ static void put_cell(const char *text) {
 /* ---- primitives ---- */
 
 static const char *domain_text(const char *domain) {
-    static const char *const texts[][2] = {{"NUM", "float, integer"},
-                                           {"FLOAT", "float"},
-                                           {"INT", "integer"},
-                                           {"BOOL", "bool"},
-                                           {"ANY", "any"}};
+    static const char *const texts[][2] = {{"NUM", "float, integer"}, {"FLOAT", "float"},
+                                           {"INT", "integer"},        {"U32", "u32"},
+                                           {"BOOL", "bool"},          {"ANY", "any"}};
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (strcmp(domain, texts[i][0]) == 0) {
             return texts[i][1];
@@ -222,6 +220,10 @@ static void print_ops(void) {
     print_class("INDEX", "Data movement",
                 "Each element is a formula over elements of the operands.");
     print_class("REDUCE", "Reductions", "Each element is a reduction of a formula.");
+    print_class("SWEEP", "Sweeps",
+                "Elements depend on each other: a run over a space in order, each turn of which "
+                "adds to an element.");
+    print_class("LOOP", "Loops", "A graph run again and again.");
     print_traits();
 }
 

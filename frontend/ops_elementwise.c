@@ -54,6 +54,17 @@ bool tn_import_binary_swapped(Call *call) {
     return call->out[0] != NULL;
 }
 
+bool tn_import_shift(Call *call) {
+    StrView direction = tn_call_text(call, "direction", "");
+    bool left = tn_sv_eq(direction, TN_SV("LEFT"));
+    if (!left && !tn_sv_eq(direction, TN_SV("RIGHT"))) {
+        return tn_call_error(call, "direction is '%.*s', expected LEFT or RIGHT",
+                             (int)direction.len, direction.data);
+    }
+    call->out[0] = tn_make_map2(call, left ? TN_OP_shl : TN_OP_shr, call->in[0], call->in[1]);
+    return call->out[0] != NULL;
+}
+
 /* The dtype a power is computed in: the base's, unless that would lose the exponent. */
 static DType power_dtype(DType base, DType exponent) {
     if (base == exponent) {

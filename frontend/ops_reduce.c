@@ -1,4 +1,4 @@
-/* ops_reduce.c: reductions and arg-reductions. */
+/* ops_reduce.c: reductions, arg-reductions and prefix sums. */
 #include <string.h>
 
 #include "frontend/compose.h"
@@ -121,4 +121,25 @@ bool tn_import_arg(Call *call) {
     Attr attrs[] = {tn_make_attr_int(TN_ATTR_axis, axis), tn_make_attr_int(TN_ATTR_last, last)};
     Value *at = tn_make_node(call, (Op)call->row->param, call->in, 1, attrs, 2);
     return done(call, keep ? tn_make_unsqueeze(call, at, 1u << axis) : at);
+}
+
+bool tn_import_cumsum(Call *call) {
+    int64_t given[1];
+    size_t n = 0;
+    int axis;
+    if (!tn_call_ints(call, call->in[1], "axis", given, 1, &n)) {
+        return false;
+    }
+    if (n != 1) {
+        return tn_call_error(call, "%zu axes, expected one", n);
+    }
+    if (!tn_call_axis(call, given[0], call->in[0]->type.rank, &axis)) {
+        return false;
+    }
+    Attr attrs[] = {
+        tn_make_attr_int(TN_ATTR_axis, axis),
+        tn_make_attr_int(TN_ATTR_exclusive, tn_call_int(call, "exclusive", 0) != 0),
+        tn_make_attr_int(TN_ATTR_reverse, tn_call_int(call, "reverse", 0) != 0),
+    };
+    return done(call, tn_make_node(call, TN_OP_cumsum, call->in, 1, attrs, 3));
 }

@@ -51,6 +51,13 @@ static void test_softmax(void **state) {
           {13, "LogSoftmax", NULL, {CASE_T(TN_F32, "2", 1000, 1000)}, 0, {CASE_T(TN_F32, "2", -0.6931472, -0.6931472)}, NULL});
 }
 
+static void test_cumsum(void **state) {
+    (void)state;
+    CHECK({14, "CumSum", NULL, {X23, CASE_GIVEN(TN_I64, "", 1)}, 0, {CASE_T(TN_F32, "2,3", 1, 3, 6, 4, 9, 15)}, NULL},
+          {11, "CumSum", "reverse=1", {X23, CASE_GIVEN(TN_I32, "", -2)}, 0, {CASE_T(TN_F32, "2,3", 5, 7, 9, 4, 5, 6)}, NULL},
+          {14, "CumSum", "exclusive=1, reverse=1", {X23, CASE_GIVEN(TN_I64, "1", -1)}, 0, {CASE_T(TN_F32, "2,3", 5, 3, 0, 11, 6, 0)}, NULL});
+}
+
 static void test_norm(void **state) {
     (void)state;
     const double d = 1 / sqrt(0.25 + 0.01);
@@ -117,10 +124,10 @@ static void test_average_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reduce),       cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_norm),         cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_conv),         cmocka_unit_test(test_max_pool),
-        cmocka_unit_test(test_average_pool),
+        cmocka_unit_test(test_reduce),   cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_cumsum),   cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_matmul),   cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_max_pool), cmocka_unit_test(test_average_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

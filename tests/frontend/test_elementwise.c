@@ -53,6 +53,8 @@ static void test_bitwise(void **state) {
     CHECK({18, "BitwiseAnd", NULL, {CASE_T(TN_I32, "2,1", 12, -1), CASE_T(TN_I32, "2", 10, 7)}, 0, {CASE_T(TN_I32, "2,2", 8, 4, 10, 7)}, NULL},
           {18, "BitwiseOr", NULL, {CASE_T(TN_U8, "2", 240, 1), CASE_T(TN_U8, "2", 15, 1)}, 0, {CASE_T(TN_U8, "2", 255, 1)}, NULL},
           {18, "BitwiseXor", NULL, {CASE_T(TN_I64, "2", -1, 5), CASE_T(TN_I64, "", 3)}, 0, {CASE_T(TN_I64, "2", -4, 6)}, NULL},
+          {11, "BitShift", "direction=\"LEFT\"", {CASE_T(TN_U8, "3", 16, 4, 255), CASE_T(TN_U8, "3", 1, 8, 7)}, 0, {CASE_T(TN_U8, "3", 32, 0, 128)}, NULL},
+          {11, "BitShift", "direction=\"RIGHT\"", {CASE_T(TN_U32, "2", 4294967295, 6), CASE_T(TN_U32, "", 31)}, 0, {CASE_T(TN_U32, "2", 1, 0)}, NULL},
           {18, "BitwiseNot", NULL, {CASE_T(TN_U16, "2", 0, 65534)}, 0, {CASE_T(TN_U16, "2", 65535, 1)}, NULL});
 }
 
