@@ -228,7 +228,9 @@ static tn_status make_random(Inputs *inputs, int64_t seed, const Sizes *sizes) {
             return tn_tool_error(TN_LIMIT, "input '%s': cannot make a tensor of its size",
                                  spec->name);
         }
-        tn_tensor_random_below(tensor, (uint64_t)seed * 0x9e3779b9u + (uint64_t)i,
+        tn_tensor_random_below(tensor,
+                               (uint64_t)seed * 0x9e3779b9u + (uint64_t)i +
+                                   (uint64_t)inputs->turn * 0xd1b54a32d192ed03u,
                                (uint64_t)inputs->limit);
     }
     return TN_OK;
@@ -262,7 +264,7 @@ tn_status tn_inputs_seed(Inputs *inputs, const Args *args) {
     for (int32_t i = 0; i < inputs->n && status == TN_OK; i++) {
         tn_tensor *tensor = &inputs->tensors[i];
         for (int64_t k = 0; tensor->dtype == TN_I64 && k < tn_tensor_count(tensor); k++) {
-            ((int64_t *)tensor->data)[k] = seed;
+            ((int64_t *)tensor->data)[k] = seed + inputs->turn;
         }
     }
     return status;

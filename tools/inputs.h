@@ -17,6 +17,7 @@ typedef struct Inputs {
     int32_t n;
     int64_t size;  /* of symbolic dims that nothing else decides */
     int64_t limit; /* random integers are below */
+    int turn;      /* other random numbers for each */
 } Inputs;
 
 tn_status tn_inputs_of_graph(const tn_graph *graph, Inputs *out);
@@ -27,7 +28,7 @@ tn_status tn_inputs_of_entry(const tn_model_desc *desc, const tn_entry_desc *ent
  * take the size that a file gives them, else that of --sizes (entry `round` of its list),
  * else that of --dim or --batch, else `size`. Replaces what was made before. */
 tn_status tn_inputs_make(Inputs *inputs, const Args *args, int round);
-/* Makes every input --seed: for the entry "init". */
+/* Makes every input --seed, one more at each turn: for the entry "init". */
 tn_status tn_inputs_seed(Inputs *inputs, const Args *args);
 /* Rounds that --sizes asks for, at least 1. */
 int tn_inputs_rounds(const Args *args);

@@ -30,6 +30,7 @@ tn_status tn_verify_grad(const Args *args, Subject *subject, double *worst);
 typedef struct Trial {
     const Args *args;
     const Subject *subject;
+    int turn;                  /* random inputs differ from turn to turn */
     unsigned char *got, *want; /* states after the entry */
     tn_tensor *reference;      /* outputs, by the reference */
     int32_t n_outputs;
@@ -39,7 +40,7 @@ typedef struct Trial {
 
 /* Runs `entry` on copies of `state`. Messages are printed. Free in any case. */
 tn_status tn_trial_run(Trial *trial, const Args *args, const Subject *subject, const char *entry,
-                       const unsigned char *state);
+                       const unsigned char *state, int turn);
 void tn_trial_free(Trial *trial);
 /* The variable in a state. */
 tn_tensor tn_state_tensor(const tn_state_desc *var, const unsigned char *state);

@@ -371,7 +371,7 @@ static tn_status check_entry(GradCheck *g) {
         return tn_tool_error(TN_BAD_INPUT, "entry '%s' leaves no gradients of parameters",
                              g->entry);
     }
-    tn_status status = tn_trial_run(&g->trial, g->args, g->subject, g->entry, g->subject->state);
+    tn_status status = tn_trial_run(&g->trial, g->args, g->subject, g->entry, g->subject->state, 0);
     if (status == TN_OK) {
         g->ctx = tn_compiler_ctx(compiler);
         status = tn_tool_armed(compiler, set_up, g);
