@@ -188,6 +188,7 @@ Val tn_builtin_tag(Args *args) {
     return v;
 }
 
+/* What was noted; a primitive of one operand has noted its operand under its own name. */
 Val tn_builtin_tag_of(Args *args) {
     StrView name;
     Val v = args->v[0];
@@ -199,6 +200,10 @@ Val tn_builtin_tag_of(Args *args) {
         if (tn_sv_eq(tag->name, name)) {
             return tag->value;
         }
+    }
+    const Node *node = v.kind == VAL_TENSOR ? v.tensor->def : NULL;
+    if (node != NULL && node->n_in == 1 && tn_sv_is(name, tn_op_info(node->op)->name)) {
+        return (Val){.kind = VAL_TENSOR, .tensor = node->in[0], .graph = v.graph};
     }
     return tn_val_none();
 }
