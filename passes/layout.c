@@ -100,18 +100,45 @@ static bool all_ones(const Attr *attr) {
     return true;
 }
 
-/* What the blocked schedule serves: dense or depthwise, constant weights, enough channels. */
+/* What the blocked schedule serves: dense or depthwise, enough channels; or the gradient of a
+ * convolution's weights. */
 typedef struct ConvFacts {
     bool eligible;
     bool depthwise;
+    bool weight_gradient;
     int64_t in_channels, out_channels;
 } ConvFacts;
+
+/* What a transpose that swaps the first two dims reads; NULL for anything else. */
+static Value *swapped(const Value *value) {
+    const Node *node = value->def;
+    if (node == NULL || node->op != TN_OP_transpose) {
+        return NULL;
+    }
+    const Attr *perm = tn_node_attr(node, TN_ATTR_perm);
+    for (uint32_t i = 0; i < perm->n; i++) {
+        if (perm->ints[i] != (i < 2 ? 1 - (int64_t)i : i)) {
+            return NULL;
+        }
+    }
+    return node->in[0];
+}
+
+/* Sums over batch and places of an activation times a cotangent, as differentiation makes it:
+ * both are read with batch and channels swapped (ir/ops/product_grad.c). */
+static bool is_weight_gradient(const Node *node) {
+    return tn_attr_int(node, TN_ATTR_groups) == 1 &&
+           all_ones(tn_node_attr(node, TN_ATTR_in_dilations)) && swapped(node->in[0]) != NULL &&
+           swapped(node->in[1]) != NULL;
+}
 
 static ConvFacts conv_facts(const LayoutPass *pass, const Node *node) {
     ConvFacts facts = {0};
     const Value *x = node->in[0], *w = node->in[1];
-    if (!tn_dtype_is_float(x->type.dtype) || w->def == NULL || !tn_node_is_const(w->def) ||
-        !is_static(x->type.dims[1]) || !all_ones(tn_node_attr(node, TN_ATTR_in_dilations))) {
+    facts.weight_gradient = is_weight_gradient(node);
+    if (!tn_dtype_is_float(x->type.dtype) || tn_type_static_count(&w->type) < 0 ||
+        facts.weight_gradient || !is_static(x->type.dims[1]) ||
+        !all_ones(tn_node_attr(node, TN_ATTR_in_dilations))) {
         return facts;
     }
     int64_t groups = tn_attr_int(node, TN_ATTR_groups);
@@ -153,6 +180,23 @@ static bool concat_blocked(const LayoutPass *pass, const Node *node) {
     return true;
 }
 
+/* Activations and cotangents that the gradient of a convolution's weights reads. */
+static void find_wanted(LayoutPass *pass) {
+    for (const Node *node = pass->graph->first; node != NULL; node = node->next) {
+        for (uint32_t i = 0; i < 2 && node->op == TN_OP_conv && is_weight_gradient(node); i++) {
+            const Value *base = swapped(node->in[i]);
+            bool enough = is_static(base->type.dims[1]) && tn_dtype_is_float(base->type.dtype) &&
+                          base->type.dims[1]->value >= lanes_of(pass, base) / 2;
+            pass->wanted[base->id] = enough;
+        }
+    }
+}
+
+static bool is_window_op(const Node *node) {
+    return node->op == TN_OP_pool_max || node->op == TN_OP_pool_sum ||
+           node->op == TN_OP_pool_argmax || node->op == TN_OP_unpool_max;
+}
+
 static bool wants_blocks(const LayoutPass *pass, const Node *node) {
     const Value *out = node->out[0];
     if (!tn_layout_is_free(out) || out->type.rank < 3 || !is_static(out->type.dims[1])) {
@@ -161,10 +205,13 @@ static bool wants_blocks(const LayoutPass *pass, const Node *node) {
     if (node->op == TN_OP_conv) {
         return conv_facts(pass, node).eligible;
     }
+    if (pass->wanted[out->id] && (tn_node_class(node) == OPC_MAP || is_window_op(node))) {
+        return true;
+    }
     if (node->op == TN_OP_concat) {
         return concat_blocked(pass, node);
     }
-    if (node->op == TN_OP_pool_max || node->op == TN_OP_pool_sum) {
+    if (is_window_op(node)) {
         return pass->blocked[node->in[0]->id];
     }
     return tn_node_class(node) == OPC_MAP && same_shape_operand_blocked(pass, node);
@@ -172,7 +219,9 @@ static bool wants_blocks(const LayoutPass *pass, const Node *node) {
 
 static Layout *blocked_layout(LayoutPass *pass, const Value *value) {
     LayoutPart parts[TN_MAX_RANK + 4];
-    int32_t lanes = lanes_of(pass, value);
+    /* Positions lie beside the elements they are about. */
+    bool positions = value->def->op == TN_OP_pool_argmax;
+    int32_t lanes = lanes_of(pass, positions ? value->def->in[0] : value);
     uint32_t n = 0;
     for (uint8_t dim = 0; dim < value->type.rank; dim++) {
         parts[n++] = (LayoutPart){dim, dim == 1 ? lanes : 1, 0};
@@ -193,14 +242,13 @@ static void block_activations(LayoutPass *pass) {
 
 /* ---- halos ---- */
 
-/* Whether a conv needs padding that a halo can give: static borders, no negative pads. */
+/* Whether a conv needs padding that a halo can give: static borders. */
 static bool needs_halo(const Node *node) {
     const Attr *lo = tn_node_attr(node, TN_ATTR_pads_lo), *hi = tn_node_attr(node, TN_ATTR_pads_hi);
     const Type *x = &node->in[0]->type;
     bool any = false;
     for (uint32_t i = 0; i < lo->n; i++) {
-        if (lo->ints[i] < 0 || hi->ints[i] < 0 || lo->ints[i] > 64 || hi->ints[i] > 64 ||
-            !is_static(x->dims[i + 2])) {
+        if (lo->ints[i] > 64 || hi->ints[i] > 64 || !is_static(x->dims[i + 2])) {
             return false;
         }
         any = any || lo->ints[i] > 0 || hi->ints[i] > 0;
@@ -216,20 +264,49 @@ static Layout *row_major_layout(LayoutPass *pass, const Value *value) {
     return tn_layout_new(pass->ctx, parts, value->type.rank);
 }
 
-/* A value that a kernel of ours writes, so that a border can be kept around it. */
-static Value *ownable_input(LayoutPass *pass, Node *node) {
-    Value *x = node->in[0];
-    if (tn_layout_is_free(x)) {
-        return x;
+/* `x` in memory of its own; one copy serves all who ask. */
+static Value *copy_of(LayoutPass *pass, Value *x, Node *before) {
+    if (x->id < pass->n_copies && pass->copies[x->id] != NULL) {
+        return pass->copies[x->id];
     }
-    Node *copy = tn_node_new(pass->graph, TN_OP_copy, &x, 1, NULL, 0, node->loc, node);
-    tn_node_set_input(node, 0, copy->out[0]);
+    Node *copy = tn_node_new(pass->graph, TN_OP_copy, &x, 1, NULL, 0, before->loc, before);
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (x->id < pass->n_copies) {
+        pass->copies[x->id] = copy->out[0];
+    }
     return copy->out[0];
 }
 
-static void add_halo(LayoutPass *pass, Node *node) {
+/* A value that a kernel of ours writes, so that a border can be kept around it: what a conv, or
+ * the swapping view in front of it, reads. */
+static Value *ownable_input(LayoutPass *pass, Node *node, bool weight_gradient) {
+    Value *x = weight_gradient ? swapped(node->in[0]) : node->in[0];
+    if (tn_layout_is_free(x)) {
+        return x;
+    }
+    Value *copy = copy_of(pass, x, node);
+    if (copy == NULL || !weight_gradient) {
+        if (copy != NULL) {
+            tn_node_set_input(node, 0, copy);
+        }
+        return copy;
+    }
+    Attr perm = *tn_node_attr(node->in[0]->def, TN_ATTR_perm);
+    Node *view = tn_node_new(pass->graph, TN_OP_transpose, &copy, 1, &perm, 1, node->loc, node);
+    if (view != NULL) {
+        tn_node_set_input(node, 0, view->out[0]);
+    }
+    return view != NULL ? copy : NULL;
+}
+
+static bool add_halo(LayoutPass *pass, Node *node, bool weight_gradient) {
     const Attr *lo = tn_node_attr(node, TN_ATTR_pads_lo), *hi = tn_node_attr(node, TN_ATTR_pads_hi);
-    Value *x = ownable_input(pass, node);
+    Value *x = ownable_input(pass, node, weight_gradient);
+    if (x == NULL) {
+        return false;
+    }
     Layout *layout = x->type.layout == NULL
                          ? row_major_layout(pass, x)
                          : tn_arena_copy(&pass->ctx->arena, x->type.layout, sizeof *layout);
@@ -239,6 +316,7 @@ static void add_halo(LayoutPass *pass, Node *node) {
         *after = (int32_t)hi->ints[i] > *after ? (int32_t)hi->ints[i] : *after;
     }
     x->type.layout = layout;
+    return true;
 }
 
 /* ---- weights ---- */
@@ -259,7 +337,22 @@ static int64_t conv_rows(LayoutPass *pass, const Node *node) {
     return rows;
 }
 
-static void block_dense_weights(LayoutPass *pass, Node *node, const ConvFacts *facts) {
+/* Weights in this layout: constants are packed now, others in a copy. */
+static bool set_layout(LayoutPass *pass, Node *node, Layout *layout) {
+    Value *w = node->in[1];
+    if (w->def != NULL && tn_node_is_const(w->def)) {
+        tn_layout_set_weight(pass, node, 1, layout);
+        return true;
+    }
+    Node *copy = tn_node_new(pass->graph, TN_OP_copy, &w, 1, NULL, 0, node->loc, node);
+    if (copy != NULL) {
+        copy->out[0]->type.layout = layout;
+        tn_node_set_input(node, 1, copy->out[0]);
+    }
+    return copy != NULL;
+}
+
+static bool block_dense_weights(LayoutPass *pass, Node *node, const ConvFacts *facts) {
     const Value *w = node->in[1];
     int32_t lanes = lanes_of(pass, w);
     int32_t panel = lanes * tn_tile_panel_vectors(pass->compile->options.target, w->type.dtype,
@@ -276,10 +369,10 @@ static void block_dense_weights(LayoutPass *pass, Node *node, const ConvFacts *f
         parts[n++] = (LayoutPart){1, 1, lanes};
     }
     parts[n++] = (LayoutPart){0, 1, panel};
-    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+    return set_layout(pass, node, tn_layout_new(pass->ctx, parts, n));
 }
 
-static void block_depthwise_weights(LayoutPass *pass, Node *node) {
+static bool block_depthwise_weights(LayoutPass *pass, Node *node) {
     const Value *w = node->in[1];
     int32_t lanes = lanes_of(pass, w);
     LayoutPart parts[TN_MAX_RANK + 4];
@@ -288,24 +381,29 @@ static void block_depthwise_weights(LayoutPass *pass, Node *node) {
         parts[n++] = (LayoutPart){dim, dim == 0 ? lanes : 1, 0};
     }
     parts[n++] = (LayoutPart){0, 1, lanes};
-    tn_layout_set_weight(pass, node, 1, tn_layout_new(pass->ctx, parts, n));
+    return set_layout(pass, node, tn_layout_new(pass->ctx, parts, n));
 }
 
-static void lay_out_convolutions(LayoutPass *pass) {
+static bool lay_out_convolution(LayoutPass *pass, Node *node) {
+    ConvFacts facts = conv_facts(pass, node);
+    if ((facts.eligible || facts.weight_gradient) && needs_halo(node) &&
+        !add_halo(pass, node, facts.weight_gradient)) {
+        return false;
+    }
+    if (!facts.eligible) {
+        return true;
+    }
+    return facts.depthwise ? block_depthwise_weights(pass, node)
+                           : block_dense_weights(pass, node, &facts);
+}
+
+static bool lay_out_convolutions(LayoutPass *pass) {
     for (Node *node = pass->graph->first; node != NULL; node = node->next) {
-        if (node->op != TN_OP_conv) {
-            continue;
-        }
-        ConvFacts facts = conv_facts(pass, node);
-        if (facts.eligible && needs_halo(node)) {
-            add_halo(pass, node);
-        }
-        if (facts.eligible && facts.depthwise) {
-            block_depthwise_weights(pass, node);
-        } else if (facts.eligible) {
-            block_dense_weights(pass, node, &facts);
+        if (node->op == TN_OP_conv && !lay_out_convolution(pass, node)) {
+            return false;
         }
     }
+    return true;
 }
 
 bool tn_pass_layout(Compile *compile) {
@@ -313,10 +411,13 @@ bool tn_pass_layout(Compile *compile) {
     if (!write_out_weights(&pass) || !tn_layout_absorb_views(&pass)) {
         return false;
     }
-    /* Copies and weights made below get new numbers: at most two a node. */
-    size_t n_values = compile->graph->n_values + 2 * (size_t)compile->graph->n_nodes + 2;
+    /* Copies, views and weights made below get new numbers: at most three a node. */
+    size_t n_values = compile->graph->n_values + 3 * (size_t)compile->graph->n_nodes + 3;
     pass.blocked = TN_NEW_ARRAY(&compile->ctx->scratch, bool, n_values);
+    pass.wanted = TN_NEW_ARRAY(&compile->ctx->scratch, bool, n_values);
+    pass.n_copies = compile->graph->n_values;
+    pass.copies = TN_NEW_ARRAY(&compile->ctx->scratch, Value *, n_values);
+    find_wanted(&pass);
     block_activations(&pass);
-    lay_out_convolutions(&pass);
-    return tn_layout_contractions(&pass);
+    return lay_out_convolutions(&pass) && tn_layout_contractions(&pass);
 }

@@ -11,6 +11,9 @@ typedef struct LayoutPass {
     Ctx *ctx;
     Graph *graph;
     bool *blocked; /* by value id: channels in blocks of a vector */
+    bool *wanted;  /* by value id: would serve best so */
+    Value **copies; /* by value id, below n_copies: the copy made of it, or NULL */
+    uint32_t n_copies;
     int64_t written_out; /* bytes so far */
 } LayoutPass;
 

@@ -15,7 +15,7 @@
  */
 #include "passes/tile.h"
 
-enum { UNROLL_TAPS = 32, UNROLL_BODY = 320, LANEWISE_ROWS = 8, UNKNOWN_EXTENT = 112 };
+enum { UNROLL_TAPS = 32, UNROLL_BODY = 320, LANEWISE_ROWS = 8, UNKNOWN_EXTENT = 112, FEW_ROWS = 4 };
 
 /* ---- recognising ---- */
 
@@ -104,13 +104,16 @@ static bool choose_columns(Tile *tile) {
     return best > 0;
 }
 
-/* The innermost root loop that y does not depend on, or NULL. */
+/* The innermost root loop that y does not depend on, or NULL; one further out where that has
+ * next to no turns. */
 static void choose_rows(Tile *tile) {
     tile->row = NULL;
-    for (size_t i = tile->roots.len; i-- > 0 && tile->row == NULL;) {
+    for (size_t i = tile->roots.len; i-- > 0;) {
         Stmt *loop = tile->roots.data[i];
-        if (loop != tile->column && tn_expr_uses(tile->x, loop->var) &&
-            !tn_expr_uses(tile->y, loop->var)) {
+        bool few = tile->row != NULL && tile->row->extent->hi < FEW_ROWS &&
+                   tn_dim_is_const(loop->extent) && loop->extent->value >= 2 * FEW_ROWS;
+        if ((tile->row == NULL || few) && loop != tile->column &&
+            tn_expr_uses(tile->x, loop->var) && !tn_expr_uses(tile->y, loop->var)) {
             tile->row = loop;
         }
     }
@@ -158,6 +161,30 @@ static int64_t planned(Tile *tile, const Dim *extent) {
     return tn_dim_is_const(extent) || hint > UNKNOWN_EXTENT ? hint : UNKNOWN_EXTENT;
 }
 
+static bool rows_run_evenly(Tile *tile, int32_t rows) {
+    AccessVec x = {0};
+    int64_t stride;
+    tn_expr_accesses(tile->arena, tile->x, &x);
+    for (size_t i = 0; i < x.len; i++) {
+        if (!tn_access_stride(tile->ctx, &x.data[i], tile->row->var, rows, &stride)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Rows that are channels lie in blocks of a vector: a tile must not straddle two. */
+static void keep_rows_in_blocks(Tile *tile) {
+    int32_t block = tile->lanes;
+    if (tile->row == NULL || tile->shape.rows <= 1 || rows_run_evenly(tile, tile->shape.rows)) {
+        return;
+    }
+    while (block > 1 && (block > tile->shape.rows || !rows_run_evenly(tile, block))) {
+        block /= 2;
+    }
+    tile->shape.rows = block > 1 ? block : tile->shape.rows;
+}
+
 static void choose_shape(Tile *tile) {
     int64_t rows = tile->row != NULL ? planned(tile, tile->row->extent) : 1;
     int64_t columns = planned(tile, tile->column->extent);
@@ -170,6 +197,7 @@ static void choose_shape(Tile *tile) {
         shape = tn_tile_rows_for(tile->target, tile->x->dtype, rows, columns, most, INT32_MAX);
     }
     tile->shape = shape;
+    keep_rows_in_blocks(tile);
 }
 
 /* ---- building ---- */

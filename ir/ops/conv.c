@@ -231,22 +231,28 @@ bool tn_eval_conv(EvalArgs *args) {
 
 /* ---- formula ---- */
 
-/* Whether the data's buffer has a border of zeros that covers the padding of dim `d`. */
-static bool has_halo(const Type *data, int d, Spatial s) {
+/* Whether the data's buffer, perhaps seen through transposes, has a border of zeros that covers
+ * the padding of dim `d`. */
+static bool has_halo(const Value *value, int d, Spatial s) {
+    while (value->type.layout == NULL && value->def != NULL && value->def->op == TN_OP_transpose) {
+        d = (int)tn_node_attr(value->def, TN_ATTR_perm)->ints[d];
+        value = value->def->in[0];
+    }
+    const Type *data = &value->type;
     return data->layout != NULL && s.in_dilation == 1 && data->layout->halo_lo[d] >= s.lo &&
            data->layout->halo_hi[d] >= s.hi;
 }
 
 /* Appends the tests that position `at` of dim `d` is an element of the data. Only padding
  * and gaps can make it miss: without them the number of positions keeps it inside. */
-static int add_tests(Ctx *ctx, const Type *data, int d, Spatial s, const Dim *at, const Dim **tests,
-                     int n) {
+static int add_tests(Ctx *ctx, const Value *data, int d, Spatial s, const Dim *at,
+                     const Dim **tests, int n) {
     const Dim *zero = tn_dim_const(ctx, 0);
     if (s.lo > 0 && !has_halo(data, d, s)) {
         tests[n++] = tn_dim_lt(ctx, tn_dim_const(ctx, -1), at);
     }
     if (s.hi > 0 && !has_halo(data, d, s)) {
-        const Dim *end = tn_dim_mulc(ctx, data->dims[d], s.in_dilation);
+        const Dim *end = tn_dim_mulc(ctx, data->type.dims[d], s.in_dilation);
         tests[n++] = tn_dim_lt(ctx, at, tn_dim_addc(ctx, end, 1 - s.in_dilation));
     }
     if (s.in_dilation > 1) {
@@ -283,7 +289,7 @@ static int conv_indices(Lower *lower, const Node *node, const Dim *const *index,
         weight[d] = tn_reduction_loop(lower, out, "k", weights->dims[d]);
         const Dim *start = tn_dim_addc(ctx, tn_dim_mulc(ctx, index[d], s.stride), -s.lo);
         const Dim *at = tn_dim_add(ctx, start, tn_dim_mulc(ctx, weight[d], s.dilation));
-        n_tests = add_tests(ctx, data, d, s, at, tests, n_tests);
+        n_tests = add_tests(ctx, node->in[0], d, s, at, tests, n_tests);
         from[d] = tn_dim_divc(ctx, at, s.in_dilation);
     }
     return n_tests;
