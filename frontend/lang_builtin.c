@@ -20,10 +20,15 @@ static const Builtin builtins[] = {
 #define BUILTIN(name, params, function, what) {#name, params, tn_builtin_##function, what},
 #include "frontend/lang_builtins.def"
 #undef BUILTIN
+    {NULL, NULL, NULL, 0},
 };
 
+const Builtin *tn_lang_builtins(void) {
+    return builtins;
+}
+
 const Fn *tn_lang_find_builtin(Lang *lang, StrView name) {
-    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
+    for (size_t i = 0; builtins[i].name != NULL; i++) {
         if (tn_sv_is(name, builtins[i].name)) {
             Fn *fn = TN_NEW(&lang->ctx->arena, Fn);
             *fn = (Fn){.builtin = &builtins[i], .op = TN_OP_COUNT};

@@ -257,6 +257,8 @@ void tn_lang_warn(Lang *lang, Place place, const char *format, ...)
 Call *tn_lang_start(Lang *lang, Place place, const char *op);
 /* Ends it: VAL_BAD when `tensor` is NULL, its diagnostics completed. */
 Val tn_lang_finish(Lang *lang, Place place, Value *tensor);
+/* The known name most like it, empty when none is. */
+StrView tn_lang_suggest(const Lang *lang, StrView name);
 /* Counts work; false after a TN_LIMIT diagnostic. */
 bool tn_lang_work(Lang *lang, Place place, size_t amount);
 
@@ -349,6 +351,8 @@ Val tn_lang_enter(Lang *lang, const FnDef *def, const Env *outer, CallArgs *args
 bool tn_lang_bind_default(Lang *lang, Frame *frame, uint32_t i);
 void tn_lang_exec(Lang *lang, const Block *block);
 const Fn *tn_lang_find_item(Lang *lang, StrView name);
+/* All of them; the last has no name. */
+const Builtin *tn_lang_builtins(void);
 const Fn *tn_lang_find_builtin(Lang *lang, StrView name);
 
 Val *tn_env_get(const Env *env, StrView name);

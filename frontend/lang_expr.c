@@ -141,8 +141,11 @@ static Val eval_name(Lang *lang, const Expr *expr) {
     if (constant_name(lang, expr, &value)) {
         return value;
     }
-    return tn_lang_error(lang, expr->place, "there is nothing called '%.*s'",
-                         (int)(expr->text.len > 60 ? 60 : expr->text.len), expr->text.data);
+    StrView like = tn_lang_suggest(lang, expr->text);
+    return tn_lang_error(lang, expr->place, "there is nothing called '%.*s'%s%.*s%s",
+                         (int)(expr->text.len > 60 ? 60 : expr->text.len), expr->text.data,
+                         like.len > 0 ? "; did you mean '" : "", (int)like.len, like.data,
+                         like.len > 0 ? "'?" : "");
 }
 
 /* ---- lists and texts ---- */

@@ -121,6 +121,8 @@ static void test_evaluation(void **state) {
     (void)state;
     static const Case cases[] = {
         {BODY("  y = undefined + 1"), "2:7: error: there is nothing called 'undefined'"},
+        {BODY("  y = dens(x, 3)"), "nothing called 'dens'; did you mean 'dense'?\n"},
+        {BODY("  count = 3\n  y = x * cuont"), "did you mean 'count'?"},
         {BODY("  y = x + zeros([4])"), "shapes [N,3] and [4] do not broadcast: 3 against 4"},
         {BODY("  y = x @ zeros([4, 2])"), "model.tn:2:9: error: node 'm' (matmul)"},
         {BODY("  y = x + cast(x, f64)"), "tensors of f32 and f64 meet; cast() converts"},
