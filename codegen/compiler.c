@@ -14,6 +14,7 @@
 
 #include "codegen/codegen.h"
 #include "frontend/frontend.h"
+#include "frontend/lang.h"
 #include "ir/module.h"
 
 typedef struct Mapping {
@@ -357,6 +358,18 @@ tn_status tn_graph_parse(tn_compiler *compiler, const void *bytes, size_t size, 
     return status == TN_OK ? only_graph(compiler, (Module *)module, name, out) : status;
 }
 
+/* Apart from its caller, so that no local of it lives across setjmp. */
+__attribute__((noinline)) static tn_status train(tn_compiler *compiler, const Graph *graph,
+                                                 const tn_train_options *options, Module **out) {
+    TrainOptions train = {.loss = options->loss,
+                          .optimizer = options->optimizer,
+                          .target = options->target,
+                          .trainable = options->trainable,
+                          .n_trainable = options->n_trainable};
+    *out = tn_lang_train_graph(&compiler->ctx, graph, &train);
+    return status_of(compiler, *out != NULL);
+}
+
 /* ---- compiling ---- */
 
 static Compile start_compile(tn_compiler *compiler, const Module *module) {
@@ -403,6 +416,22 @@ tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out)
     }
     return is_usable(compiler, graph) ? compile_jit(compiler, module_of(graph), out)
                                       : status_of(compiler, false);
+}
+
+tn_status tn_module_train(tn_compiler *compiler, const tn_graph *graph,
+                          const tn_train_options *options, tn_module **out) {
+    *out = NULL;
+    if (!ARMED(compiler)) {
+        return starved(compiler, "loading");
+    }
+    if (options == NULL || options->loss == NULL || options->optimizer == NULL) {
+        tn_diag(&compiler->ctx.diags, TN_USAGE, (Loc){0},
+                "tn_module_train: a loss and an optimizer are needed");
+        return TN_USAGE;
+    }
+    return is_usable(compiler, graph)
+               ? train(compiler, (const Graph *)graph, options, (Module **)out)
+               : status_of(compiler, false);
 }
 
 tn_status tn_module_compile_file(tn_compiler *compiler, tn_module *module, tn_emit kind,

@@ -7,8 +7,45 @@
 
 #include "frontend/frontend.h"
 
+/* Patterns of --trainable; the caller frees. */
+static const char **trainable(const Args *args, size_t *n) {
+    int at = 0;
+    const char *text, **out = calloc((size_t)args->n_uses + 1, sizeof *out);
+    *n = 0;
+    while (out && (text = tn_args_next(args, OPT_TRAINABLE, &at)) != NULL) {
+        out[(*n)++] = text;
+    }
+    return out;
+}
+
+/* With --loss an ONNX model becomes one that trains. */
+static tn_status add_training(const Args *args, Source *source) {
+    const char *optimizer = tn_args_get(args, OPT_OPTIMIZER);
+    tn_train_options options = {.loss = tn_args_get(args, OPT_LOSS),
+                                .optimizer = optimizer ? optimizer : "adam()",
+                                .target = tn_args_get(args, OPT_TARGET)};
+    bool partly = optimizer || options.target || tn_args_has(args, OPT_TRAINABLE);
+    if (!options.loss) {
+        return !partly ? TN_OK
+                       : tn_tool_error(TN_USAGE, "options '--optimizer', '--target' and "
+                                                 "'--trainable' need '--loss'");
+    }
+    if (tn_source_trains(source)) {
+        return tn_tool_error(TN_USAGE, "option '--loss': the model says itself how it trains");
+    }
+    const char **patterns = trainable(args, &options.n_trainable);
+    if (!patterns) {
+        return tn_tool_error(TN_LIMIT, "out of memory");
+    }
+    options.trainable = patterns;
+    const tn_graph *graph = tn_module_entry_graph(source->module, "infer");
+    tn_status status = tn_module_train(source->compiler, graph, &options, &source->module);
+    free(patterns);
+    return status;
+}
+
 /* Loads with the options set so far. */
-static tn_status load(Source *source, const char *path) {
+static tn_status load(const Args *args, Source *source, const char *path) {
     tn_status status;
     if (strcmp(path, "-") == 0) {
         status = tn_module_parse(source->compiler, source->bytes, source->size, "<stdin>",
@@ -16,7 +53,7 @@ static tn_status load(Source *source, const char *path) {
     } else {
         status = tn_module_load(source->compiler, path, &source->module);
     }
-    return status;
+    return status == TN_OK ? add_training(args, source) : status;
 }
 
 static const char *entry_at(const void *module, int32_t i) {
@@ -62,7 +99,7 @@ static tn_status batch_option(const Args *args, const char *path, Source *source
     if (!tn_args_int(args, OPT_BATCH, 1, 1, INT64_MAX, &batch)) {
         return TN_USAGE;
     }
-    tn_status status = load(&first, path);
+    tn_status status = load(args, &first, path);
     const char *entry = status == TN_OK ? tn_source_entry(args, &first) : NULL;
     if (!entry) {
         return status != TN_OK ? status : TN_BAD_INPUT;
@@ -115,7 +152,7 @@ tn_status tn_source_open(const Args *args, const char *path, Source *out) {
             return status;
         }
     }
-    status = load(out, path);
+    status = load(args, out, path);
     if (status != TN_OK) {
         tn_tool_messages(out->compiler);
     }

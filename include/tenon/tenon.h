@@ -74,6 +74,20 @@ typedef struct tn_module tn_module;
 TN_API tn_status tn_module_load(tn_compiler *compiler, const char *path, tn_module **out);
 TN_API tn_status tn_module_parse(tn_compiler *compiler, const void *bytes, size_t size,
                                  const char *name, tn_module **out);
+/* How a graph is trained that says nothing of it. Texts are of the model language. */
+typedef struct tn_train_options {
+    const char *loss;      /* "mean_squared_error", "huber(delta=2)": of the first output and the
+                       * target */
+    const char *optimizer; /* "adam(rate=0.01)" */
+    const char *target;    /* type of the further input `target`, "i64[N]"; NULL: by the loss */
+    const char *const *trainable; /* names of constants, * for any characters */
+    size_t n_trainable;           /* 0: all float constants but running statistics */
+} tn_train_options;
+
+/* The model that trains an ONNX model or a graph built by calls: its constants become parameters,
+ * whose first values they are. */
+TN_API tn_status tn_module_train(tn_compiler *compiler, const tn_graph *graph,
+                                 const tn_train_options *options, tn_module **out);
 TN_API tn_status tn_module_compile_file(tn_compiler *compiler, tn_module *module, tn_emit kind,
                                         const char *path);
 TN_API tn_status tn_module_compile_jit(tn_compiler *compiler, tn_module *module, tn_model **out);

@@ -338,6 +338,32 @@ static void summarises(void **state) {
     expect_text("parameters: 34826, trained: 0, others: 34826\n");
 }
 
+static void trains_an_onnx_model(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    const char *loss = "--loss categorical_crossentropy --optimizer 'sgd(rate=0.5)'";
+    assert_int_equal(tenon("verify '%s' %s --grad --dim N=2", model, loss), 0);
+    expect_text("grad, 6 of 6 gradients: image f32[2,1,28,28], target f32[2,10]\n");
+    assert_int_equal(tenon("verify '%s' %s --trainable '0.7.*' --grad", model, loss), 0);
+    expect_text("grad, 2 of 2 gradients:");
+    assert_int_equal(tenon("compile '%s' --loss sparse_categorical_crossentropy -o net.so", model),
+                     0);
+    assert_int_equal(tenon("bench net.so --step --batch 3 --runs 2"), 0);
+    expect_text("entry step,");
+    expect_text("target: i64[3]");
+    assert_int_equal(tenon("summary '%s' %s --trainable '0.7.*'", model, loss), 0);
+    expect_text("parameters: 34826, trained: 16010, others: 18816\n");
+    assert_int_equal(tenon("compile '%s' --optimizer 'adam()' -o no.so", model), TN_USAGE);
+    expect_text("need '--loss'");
+    assert_int_equal(tenon("compile '%s' --loss no_such_loss -o no.so", model), TN_BAD_INPUT);
+    expect_text("no_such_loss");
+    assert_int_equal(
+        tenon("compile '%s' --loss mean_squared_error --trainable 'x*' -o no.so", model), TN_USAGE);
+    expect_text("no constant of the model is to be trained; there are: 0.0.weight");
+    assert_int_equal(tenon("compile line.tn --loss mean_squared_error -o no.so"), TN_USAGE);
+    assert_false(exists("no.so"));
+}
+
 static void benches_a_step(void **state) {
     (void)state;
     NEEDS_COMMAND;
@@ -360,6 +386,7 @@ int main(void) {
         cmocka_unit_test_setup(finds_wrong_gradients, with_model),
         cmocka_unit_test_setup(adds_once_at_any_thread_count, with_model),
         cmocka_unit_test_setup(summarises, with_model),
+        cmocka_unit_test_setup(trains_an_onnx_model, with_model),
         cmocka_unit_test_setup(benches_a_step, with_model),
     };
     return cmocka_run_group_tests(tests, set_up, remove_folder);
