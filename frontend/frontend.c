@@ -6,7 +6,7 @@
 #include "frontend/fix_dims.h"
 #include "frontend/lang.h"
 
-/* A .tn file is text and starts with a comment or a word; model source has words of its own.
+/* A .tn file is text and starts with a comment or a word; all other text is model source.
  * As protobuf tags, '#', 'g' and 's' have wire types that ONNX files cannot hold, and no
  * field that ONNX knows is spelled like "module". */
 static bool is_text(StrView text) {

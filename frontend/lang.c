@@ -49,8 +49,8 @@ static bool read_library(Lang *lang) {
     return ok;
 }
 
-bool tn_lang_is_source(StrView text) {
-    static const char *const words[] = {"fn", "model", "train"};
+/* The first byte that is no space and in no comment. */
+static size_t first_word(StrView text) {
     size_t at = 0;
     bool comment = false;
     for (; at < text.len; at++) {
@@ -60,15 +60,31 @@ bool tn_lang_is_source(StrView text) {
             break;
         }
     }
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        size_t len = strlen(words[i]);
-        if (text.len - at > len && memcmp(text.data + at, words[i], len) == 0 &&
-            (text.data[at + len] == ' ' || text.data[at + len] == '\t' ||
-             text.data[at + len] == '\r' || text.data[at + len] == '\n')) {
-            return true;
+    return at;
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool tn_lang_is_source(StrView text) {
+    static const char *const graphs[] = {"graph", "sym", "module"};
+    size_t at = first_word(text);
+    StrView word = {text.data + at, 0};
+    while (at + word.len < text.len && is_letter(word.data[word.len])) {
+        word.len++;
+    }
+    for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++) {
+        if (tn_sv_is(word, graphs[i])) {
+            return false;
         }
     }
-    return false;
+    bool plain = word.len > 0;
+    for (size_t i = 0; i < text.len && i < 64; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        plain = plain && (c >= ' ' || c == '\n' || c == '\t' || c == '\r') && c != 0x7f;
+    }
+    return plain;
 }
 
 /* ---- entries ---- */

@@ -13,7 +13,8 @@
  * stays borrowed by nothing. */
 Module *tn_lang_import(Ctx *ctx, const void *bytes, size_t size, const char *file,
                        const FrontendOptions *options);
-/* Whether a text that begins so is model source: its first word is fn, model or train. */
+/* Whether a file that begins so is meant as model source: text whose first word, behind
+ * comments, begins no graph. */
 bool tn_lang_is_source(StrView text);
 
 /* How a graph is trained that says nothing of it. Texts are of the language. */

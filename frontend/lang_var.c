@@ -210,9 +210,10 @@ static Var *add_var(Lang *lang, Place place, const char *name, tn_state_role rol
     return var;
 }
 
+static const tn_state_role roles[] = {TN_STATE_PARAM, TN_STATE_BUFFER, TN_STATE_OPTIMIZER};
+
 /* A new variable; its first value is evaluated in the init entry. NULL after a diagnostic. */
 static Var *create(Lang *lang, const Stmt *stmt, const char *name, const Type *type) {
-    static const tn_state_role roles[] = {TN_STATE_PARAM, TN_STATE_BUFFER, TN_STATE_OPTIMIZER};
     if (type != NULL && !check_type(lang, stmt->place, name, type)) {
         return NULL;
     }
@@ -239,6 +240,10 @@ static Var *create(Lang *lang, const Stmt *stmt, const char *name, const Type *t
 
 /* Whether a variable that is there already fits what is declared now. */
 static bool agrees(Lang *lang, const Stmt *stmt, const Var *var, const Type *type) {
+    if (var->role != roles[stmt->var]) {
+        tn_lang_error(lang, stmt->place, "there is another variable called '%s'", var->name);
+        return false;
+    }
     if (type == NULL || tn_type_same_shape(type, &var->type)) {
         return true;
     }
@@ -324,6 +329,10 @@ void tn_lang_update(Lang *lang, const Stmt *stmt) {
 
 Var *tn_var_own(Lang *lang, const char *name, tn_state_role role, Type type, double init) {
     Var *var = tn_map_get_str(&lang->by_name, tn_sv(name));
+    if (var != NULL && (var->role != role || !tn_type_same_shape(&var->type, &type))) {
+        tn_lang_error(lang, var->place, "'%s' is the name of a variable of the training step",
+                      name);
+    }
     if (var != NULL) {
         return var;
     }

@@ -242,6 +242,12 @@ static void test_training(void **state) {
     static const Case cases[] = {
         {TRAIN("  minimize m(x) with plain"),
          "7:3: error: the loss is a tensor f32[N,3], expected one float; mean() or sum()"},
+        {"fn plain(p, g, t) { return p - g }\n"
+         "model m(x: f32[2]) { param w: f32[2] = 1\n return x * w }\n"
+         "fn m2(x) { param w: f32[3] = 1\n return sum(x) * sum(w) }\n"
+         "model grad(x: f32[2]) { return m2(x, name=\"m\") }\n"
+         "train t(x: f32[2]) { minimize sum(m(x)) + grad(x) with plain }\n",
+         "'grad.m.w' is the name of a variable of the training step"},
         {TRAIN("  minimize 1 == 1 with plain"), "error: the loss is true, expected"},
         {TRAIN("  minimize sum(argmax(m(x))) with plain"), "the loss is a tensor i64[]"},
         {TRAIN("  minimize sum(x) with plain"), "the loss depends on no parameter"},
