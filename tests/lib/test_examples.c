@@ -98,12 +98,12 @@ static uint64_t next_random(uint64_t *seed) {
 }
 
 /* The truth of a full tree of 16 leaves under 8, 4, 2, 1 operators and, or, xor. */
-static double tree_truth(const double *leaf, const double *operator) {
+static double tree_truth(const double *leaf, const double *joins) {
     int level[16];
     for (int i = 0; i < 16; i++) {
         level[i] = (int)leaf[i];
     }
-    const double *op = operator;
+    const double *op = joins;
     for (int n = 8; n >= 1; n /= 2) {
         for (int i = 0; i < n; i++, op++) {
             int a = level[2 * i], b = level[2 * i + 1];
@@ -117,20 +117,20 @@ static double tree_truth(const double *leaf, const double *operator) {
 static void trees_learn(void **state) {
     (void)state;
     enum { N = 8 };
-    double leaf[N * 16], operator[N * 15], truth[N];
+    double leaf[N * 16], joins[N * 15], truth[N];
     uint64_t seed = 11;
     for (int i = 0; i < N * 16; i++) {
         leaf[i] = (double)(next_random(&seed) % 2);
     }
     for (int i = 0; i < N * 15; i++) {
-        operator[i] =(double)(next_random(&seed) % 3);
+        joins[i] = (double)(next_random(&seed) % 3);
     }
     for (int i = 0; i < N; i++) {
-        truth[i] = tree_truth(leaf + i * 16, operator+ i * 15);
+        truth[i] = tree_truth(leaf + i * 16, joins + i * 15);
     }
     LibModel *model = open_example("examples/train/tree.tn");
     lib_input(model, "leaf", 2, (int64_t[]){N, 16}, leaf);
-    lib_input(model, "operator", 2, (int64_t[]){N, 15}, operator);
+    lib_input(model, "operator", 2, (int64_t[]){N, 15}, joins);
     lib_input(model, "truth", 2, (int64_t[]){N, 1}, truth);
     double first = 0, last = 0;
     for (int step = 0; step < 40; step++) {

@@ -71,13 +71,21 @@ static const Start starts[] = {
     {"variance_scaling(2, \"fan_out\", \"normal\")", "f64[200,100]", 0, 0.1414214, -1, 1, false},
 };
 
+/* One element of a tensor of this type, as an index in brackets. */
+static const char *first_element(const char *type) {
+    int commas = 0;
+    for (const char *at = type; *at != '\0'; at++) {
+        commas += *at == ',';
+    }
+    return commas == 1 ? "0, 0" : "0, 0, 0, 0";
+}
+
 static void check_start(const Start *start) {
     char source[400];
     snprintf(source, sizeof source,
              "model m(x: f64[1]) {\n  param w: %s = %s\n  return x + w[%s]\n}\n"
              "train t(x: f64[1]) {\n  loss = sum(m(x))\n  minimize loss with sgd()\n}\n",
-             start->type, start->init, strchr(start->type, '0')[2] == ',' ? "0, 0" : "0, 0, 0, 0");
-    source[sizeof source - 1] = '\0';
+             start->type, start->init, first_element(start->type));
     LibModel *model = open_good(start->init, source);
     lib_init(model, 7);
     const RefTensor *w = lib_state(model, "m.w");
