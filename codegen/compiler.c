@@ -181,6 +181,21 @@ static bool set_stop(tn_compiler *compiler, const char *value) {
     return check_pass(compiler, "stop-after", value, false, &compiler->options.stop_after);
 }
 
+/* A number of bytes, with K, M or G for powers of 1024. */
+static bool set_memory(tn_compiler *compiler, const char *value) {
+    static const char units[] = "KMG";
+    size_t n = strlen(value);
+    const char *unit = n > 0 ? strchr(units, value[n - 1]) : NULL;
+    const char *digits = tn_sv_dup(&compiler->ctx.arena, (StrView){value, n - (unit != NULL)});
+    int64_t bytes;
+    int shift = unit != NULL ? 10 * (int)(unit - units + 1) : 0;
+    if (!parse_int(digits, 1, INT64_MAX >> shift, &bytes)) {
+        return usage(compiler, "train-memory", value, "a number of bytes such as 200M");
+    }
+    compiler->options.train_memory = (uint64_t)bytes << shift;
+    return true;
+}
+
 static bool set_time(tn_compiler *compiler, const char *value) {
     compiler->options.time_passes = strcmp(value, "0") != 0;
     return true;
@@ -198,6 +213,7 @@ static const struct {
     {"opt", set_opt},         {"march", set_march},      {"threads", set_threads},
     {"dim", set_dim},         {"prefix", set_prefix},    {"dump-after", set_dump},
     {"stop-after", set_stop}, {"time-passes", set_time}, {"verify-each", set_verify},
+    {"train-memory", set_memory},
 };
 
 bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value) {

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/map.h"
-#include "passes/pass.h"
+#include "passes/memplan.h"
 
 enum { ALIGN = 64, WEIGHT_ALIGN = 64 };
 
@@ -33,7 +33,10 @@ static void extend_life(const Program *program, Slot *slot, int32_t step) {
     slot->last = last > slot->last ? last : slot->last;
 }
 
-static void find_lives(Program *program) {
+void tn_memplan_lives(Program *program) {
+    for (size_t i = 0; i < program->slots.len; i++) {
+        program->slots.data[i]->first = program->slots.data[i]->last = -1;
+    }
     for (size_t i = 0; i < program->steps.len; i++) {
         const Step *step = &program->steps.data[i];
         for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
@@ -206,6 +209,15 @@ static void place_static(Program *program, SlotVec *slots) {
     }
 }
 
+bool tn_memplan_place(Program *program) {
+    bool all_static;
+    SlotVec slots = arena_slots(program, &all_static);
+    if (all_static) {
+        place_static(program, &slots);
+    }
+    return all_static;
+}
+
 /* ---- barriers ---- */
 
 typedef struct Touch {
@@ -289,12 +301,9 @@ static void place_barriers(Program *program) {
 
 bool tn_pass_memplan(Compile *compile) {
     Program *program = compile->program;
-    find_lives(program);
+    tn_memplan_lives(program);
     place_weights(compile);
-    SlotVec slots = arena_slots(program, &program->static_plan);
-    if (program->static_plan) {
-        place_static(program, &slots);
-    }
+    program->static_plan = tn_memplan_place(program);
     place_barriers(program);
     return true;
 }

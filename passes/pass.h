@@ -14,6 +14,7 @@ typedef struct Options {
     int opt_level;          /* 0: no fusion, no tiling */
     const Target *target;
     int32_t threads;        /* what schedules plan for; results do not depend on it */
+    uint64_t train_memory;  /* bytes of arena that training entries may take; 0: no limit */
     const char *dump_after; /* pass name, "all" or NULL */
     const char *stop_after;
     bool time_passes;

@@ -37,7 +37,9 @@ TN_API void tn_compiler_destroy(tn_compiler *compiler);
 /* Sets an option by name; false (and a diagnostic) for an unknown name or bad value:
  * "opt" = 0..3, "march" = native | x86-64 | x86-64-v2 | x86-64-v3 | x86-64-v4, "threads" = N,
  * "dim" = NAME=N (repeatable), "prefix" = C identifier, "dump-after" = PASS | all,
- * "stop-after" = PASS, "time-passes" = 0|1, "verify-each" = 0|1. */
+ * "stop-after" = PASS, "time-passes" = 0|1, "verify-each" = 0|1,
+ * "train-memory" = BYTES (or 200M, 2G): the arena of training entries; what does not fit is
+ * computed again instead of kept. */
 TN_API bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value);
 /* Gives the value of an input at compile time. It is used only where the model
  * needs it to know a shape; the compiled model then checks it at each run.

@@ -1,0 +1,13 @@
+/* memplan.h: when slots live and how much memory they take together, for passes that change it. */
+#ifndef TN_PASSES_MEMPLAN_H
+#define TN_PASSES_MEMPLAN_H
+
+#include "passes/pass.h"
+
+/* Sets first and last of every slot, and the program's scratch. */
+void tn_memplan_lives(Program *program);
+/* Places the arena's slots if all sizes are constant: sets offsets, arena_bytes and peak_bytes;
+ * false when some are not. */
+bool tn_memplan_place(Program *program);
+
+#endif
