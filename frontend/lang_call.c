@@ -199,26 +199,36 @@ static StrView next_word(const char **at, bool *optional) {
     return word;
 }
 
+/* The argument for parameter `n`, called `word`: VAL_ABSENT when there is none, VAL_BAD when
+ * there are two. `*used` counts the named ones that found their parameter. */
+static Val builtin_arg(Lang *lang, const CallArgs *args, size_t n, StrView word, size_t *used) {
+    Val value = n < args->list.len ? args->list.data[n] : (Val){.kind = VAL_ABSENT};
+    for (size_t k = 0; k < args->named.len; k++) {
+        const NamedVal *named = &args->named.data[k];
+        if (!tn_sv_eq(named->key, word)) {
+            continue;
+        }
+        if (n < args->list.len) {
+            return tn_lang_error(lang, named->place, "'%.*s' is given twice", (int)word.len,
+                                 word.data);
+        }
+        value = named->value;
+        (*used)++;
+    }
+    return value;
+}
+
 static Val call_builtin(Lang *lang, const Builtin *builtin, const CallArgs *args) {
     Args *bound = TN_NEW(&lang->ctx->arena, Args);
     const char *at = builtin->params;
     bool optional = false;
     size_t used = 0;
     size_t n = 0;
-    bound->lang = lang;
-    bound->place = args->place;
-    bound->builtin = builtin;
+    *bound = (Args){.lang = lang, .place = args->place, .builtin = builtin};
     for (StrView word; (word = next_word(&at, &optional)).len > 0; n++) {
-        bound->v[n] = n < args->list.len ? args->list.data[n] : (Val){.kind = VAL_ABSENT};
-        for (size_t k = 0; k < args->named.len; k++) {
-            if (tn_sv_eq(args->named.data[k].key, word)) {
-                if (n < args->list.len) {
-                    return tn_lang_error(lang, args->named.data[k].place, "'%.*s' is given twice",
-                                         (int)word.len, word.data);
-                }
-                bound->v[n] = args->named.data[k].value;
-                used++;
-            }
+        bound->v[n] = builtin_arg(lang, args, n, word, &used);
+        if (bound->v[n].kind == VAL_BAD) {
+            return bad;
         }
         if (bound->v[n].kind == VAL_ABSENT && !optional) {
             return tn_lang_error(lang, args->place, "%s: argument '%.*s' is missing", builtin->name,

@@ -57,26 +57,30 @@ static bool bind_inputs(Lang *lang, Entry *entry) {
     return ok;
 }
 
+static bool uses_symbol(const Graph *graph, const Dim *symbol) {
+    for (size_t k = 0; k < graph->inputs.len; k++) {
+        const Type *type = &graph->inputs.data[k]->type;
+        for (int d = 0; d < type->rank; d++) {
+            if (tn_dim_uses(type->dims[d], symbol)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* A dimension that is an expression needs its symbols from other dimensions: those must stand
  * alone somewhere. */
 static bool check_symbols(Lang *lang, const Entry *entry) {
     for (size_t i = 0; i < lang->ctx->dims->symbols.len; i++) {
-        const Dim *symbol = lang->ctx->dims->symbols.data[i].dim;
+        const Symbol *symbol = &lang->ctx->dims->symbols.data[i];
         int32_t input;
         int32_t axis;
-        if (tn_graph_dim_place(entry->graph, symbol, &input, &axis)) {
-            continue;
-        }
-        for (size_t k = 0; k < entry->graph->inputs.len; k++) {
-            const Type *type = &entry->graph->inputs.data[k]->type;
-            for (int d = 0; d < type->rank; d++) {
-                if (tn_dim_uses(type->dims[d], symbol)) {
-                    tn_lang_error(lang, entry->def->place,
-                                  "dimension '%s' has to stand alone in some input",
-                                  lang->ctx->dims->symbols.data[i].name);
-                    return false;
-                }
-            }
+        if (!tn_graph_dim_place(entry->root, symbol->dim, &input, &axis) &&
+            uses_symbol(entry->root, symbol->dim)) {
+            tn_lang_error(lang, entry->def->place,
+                          "dimension '%s' has to stand alone in some input", symbol->name);
+            return false;
         }
     }
     return true;
