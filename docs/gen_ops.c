@@ -19,7 +19,7 @@ typedef struct Attribute {
 typedef struct Primitive {
     const char *name, *doc;
     bool map;
-    const char *domain, *result; /* of a map */
+    const char *domain, *result, *grad; /* of a map */
     int n_in;
     const char *cls; /* of the others */
     const Attribute *attrs;
@@ -40,8 +40,9 @@ typedef struct Primitive {
 
 static const Primitive primitives[] = {
 #define MAP(id, arity, domain, result, c_float, c_int, grad, doc)                                  \
-    {#id, doc, true, #domain, #result, arity, NULL, NULL},
-#define OP(id, n_in, n_out, cls, attrs, doc) {#id, doc, false, NULL, NULL, n_in, #cls, attrs_##id},
+    {#id, doc, true, #domain, #result, grad, arity, NULL, NULL},
+#define OP(id, n_in, n_out, cls, attrs, doc)                                                       \
+    {#id, doc, false, NULL, NULL, NULL, n_in, #cls, attrs_##id},
 #include "ir/ops.def"
 #undef MAP
 #undef OP
@@ -127,17 +128,31 @@ static const char *result_text(const char *result) {
     return result;
 }
 
+/* The last cell of a row. */
+static void print_gradient(const char *grad) {
+    bool zeros = grad[strspn(grad, "0; ")] == '\0';
+    if (zeros) {
+        printf(" | none |\n");
+    } else {
+        printf(" | `%s` |\n", grad);
+    }
+}
+
 static void print_maps(void) {
     printf("## Elementwise\n\n"
            "Operands have equal dims and one type (but for the condition of `select`).\n\n"
-           "| Primitive | Operands | Types | Result | Meaning |\n|---|---|---|---|---|\n");
+           "Gradient is the cotangent of each operand over that of the result, g, the operands $0, "
+           "$1, $2\nand the result y; `tie` is 1/2, or 0 where an operand is one number repeated. "
+           "None: all are zero.\n\n"
+           "| Primitive | Operands | Types | Result | Meaning | Gradient |\n"
+           "|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < COUNT(primitives); i++) {
         const Primitive *p = &primitives[i];
         if (p->map) {
             printf("| `%s` | %d | %s | %s | ", p->name, p->n_in, domain_text(p->domain),
                    result_text(p->result));
             put_cell(p->doc);
-            printf(" |\n");
+            print_gradient(p->grad);
         }
     }
     printf("\n");

@@ -62,9 +62,25 @@ static bool seed(Walk *walk, Value *const *ys, Value *const *seeds, size_t n) {
     return true;
 }
 
-/* Runs the node's rule when some result has a cotangent. */
-static void visit(Walk *walk, const Node *node) {
+/* False after any diagnostic. Where there is no gradient zeros take its place, so that the walk
+ * finds all such nodes. */
+static bool apply_rule(GradRule *rule) {
+    const Node *node = rule->node;
     const OpInfo *info = tn_op_info(node->op);
+    DiagList *diags = &rule->build.graph->ctx->diags;
+    size_t n_diags = diags->items.len + diags->dropped;
+    bool ok = info->derivatives != NULL ? tn_grad_map(rule) : info->grad(rule);
+    ok = ok && diags->items.len + diags->dropped == n_diags;
+    for (uint32_t i = 0; i < node->n_in && !ok; i++) {
+        if (rule->wanted[i]) {
+            rule->in_ct[i] = tn_build_number(&rule->build, &node->in[i]->type, 0);
+        }
+    }
+    return ok;
+}
+
+/* Applies the node's rule when some result has a cotangent. */
+static void visit(Walk *walk, const Node *node) {
     uint32_t n_in = node->n_in, n_out = node->n_out;
     Value **out_ct = TN_NEW_ARRAY(walk->arena, Value *, n_out + 1u);
     Value **in_ct = TN_NEW_ARRAY(walk->arena, Value *, n_in + 1u);
@@ -82,9 +98,8 @@ static void visit(Walk *walk, const Node *node) {
         return;
     }
     GradRule rule = {build_for(walk, node), node, out_ct, wanted, in_ct};
-    bool ok = info->derivatives != NULL ? tn_grad_map(&rule) : info->grad(&rule);
-    walk->failed = walk->failed || !ok;
-    for (uint32_t i = 0; i < n_in && ok; i++) {
+    walk->failed = !apply_rule(&rule) || walk->failed;
+    for (uint32_t i = 0; i < n_in; i++) {
         if (wanted[i] && in_ct[i] != NULL) {
             contribute(walk, &rule.build, node->in[i], in_ct[i]);
         }

@@ -155,8 +155,9 @@ static Term read_factor(Reader *r) {
     if (isdigit((unsigned char)*r->at) || *r->at == '-') {
         char *end;
         double value = strtod(r->at, &end);
-        r->at = end > r->at ? end : r->at;
-        return end > r->at - 1 ? number(value) : fail(r);
+        bool found = end > r->at;
+        r->at = end;
+        return found ? number(value) : fail(r);
     }
     return isalpha((unsigned char)*r->at) ? read_word(r) : fail(r);
 }
@@ -196,12 +197,19 @@ static const char *part(const char *texts, uint32_t i) {
     return texts;
 }
 
+/* What an operand gets of the cotangent where two are equal: nothing beside a number, so that
+ * max(x, 0) has derivative 0 at 0, else half. */
+static double tie_of(const Node *node) {
+    bool beside_number = false;
+    double ignored;
+    for (uint32_t i = 0; i < node->n_in; i++) {
+        beside_number = beside_number || tn_value_splat(node->in[i], &ignored);
+    }
+    return beside_number ? 0 : 0.5;
+}
+
 bool tn_grad_map_text(GradRule *rule, const char *derivatives) {
     const Node *node = rule->node;
-    uint32_t n_wanted = 0;
-    for (uint32_t i = 0; i < node->n_in; i++) {
-        n_wanted += rule->wanted[i];
-    }
     for (uint32_t i = 0; i < node->n_in; i++) {
         if (!rule->wanted[i]) {
             continue;
@@ -209,7 +217,7 @@ bool tn_grad_map_text(GradRule *rule, const char *derivatives) {
         Reader reader = {.rule = rule,
                          .at = part(derivatives, i),
                          .shape = &node->out[0]->type,
-                         .tie = n_wanted > 1 ? 0.5 : 0};
+                         .tie = tie_of(node)};
         if (reader.at == NULL) {
             reader.at = "";
             fail(&reader);
