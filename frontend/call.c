@@ -118,7 +118,7 @@ static const char *type_text(OnnxAttrType type) {
 /* Whether an attribute that does not state its type can pass for `type`: a number of the C
  * builder is int and float at once, an empty list leaves no trace in a file. */
 static bool may_be(const OnnxAttr *attr, OnnxAttrType type) {
-    bool list = type == ONNX_ATTR_FLOATS || type == ONNX_ATTR_INTS;
+    bool list = type == ONNX_ATTR_FLOATS || type == ONNX_ATTR_INTS || type == ONNX_ATTR_STRINGS;
     return (type == ONNX_ATTR_INT && attr->has_i) || (type == ONNX_ATTR_FLOAT && attr->has_f) ||
            (type == ONNX_ATTR_INTS && attr->n_ints > 0) ||
            (type == ONNX_ATTR_FLOATS && attr->n_floats > 0) ||
@@ -167,6 +167,12 @@ const float *tn_call_float_list(Call *call, const char *attr, size_t *n) {
     const OnnxAttr *found = typed_attr(call, attr, ONNX_ATTR_FLOATS);
     *n = found != NULL ? found->n_floats : 0;
     return found != NULL ? found->floats : NULL;
+}
+
+const StrView *tn_call_text_list(Call *call, const char *attr, size_t *n) {
+    const OnnxAttr *found = typed_attr(call, attr, ONNX_ATTR_STRINGS);
+    *n = found != NULL ? found->n_strings : 0;
+    return found != NULL ? found->strings : NULL;
 }
 
 const OnnxTensor *tn_call_tensor(Call *call, const char *attr) {

@@ -38,6 +38,9 @@ typedef enum ReduceForm {
     REDUCE_SUM_SQUARE
 } ReduceForm;
 
+/* What tn_import_recurrent composes, by OpRow.param. */
+typedef enum RecurrentForm { RECURRENT_RNN, RECURRENT_GRU, RECURRENT_LSTM } RecurrentForm;
+
 /* The newest version of the ai.onnx operators the rows know. */
 enum { TN_OPSET_MAX = 28 };
 
@@ -91,6 +94,7 @@ StrView tn_call_text(Call *call, const char *attr, const char *otherwise);
 /* The list, borrowed; NULL and 0 when absent. */
 const int64_t *tn_call_int_list(Call *call, const char *attr, size_t *n);
 const float *tn_call_float_list(Call *call, const char *attr, size_t *n);
+const StrView *tn_call_text_list(Call *call, const char *attr, size_t *n);
 const OnnxTensor *tn_call_tensor(Call *call, const char *attr);
 
 /* `axis` counted from 0, where negative ones count from `rank`; false when outside. */

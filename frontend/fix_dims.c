@@ -74,8 +74,8 @@ static Graph *fix_graph(const Fix *outer, const Graph *graph) {
     fix.map = TN_NEW_ARRAY(&graph->ctx->arena, Value *, graph->n_values + 1u);
     for (size_t i = 0; i < graph->inputs.len; i++) {
         const Value *input = graph->inputs.data[i];
-        fix.map[input->id] = tn_graph_add_source(
-            fix.to, input->name, fix_type(&fix, input->type), graph->sources.data[i]);
+        fix.map[input->id] = tn_graph_add_source(fix.to, input->name, fix_type(&fix, input->type),
+                                                 graph->sources.data[i]);
         fix.to->bound.data[i] = graph->bound.data[i];
     }
     for (const Node *node = graph->first; node != NULL; node = node->next) {

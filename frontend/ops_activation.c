@@ -1,6 +1,9 @@
 /* ops_activation.c: activation functions, each written so that it neither overflows nor
  * cancels where the function itself is tame. */
-#include "frontend/compose.h"
+#include <string.h>
+#include <strings.h>
+
+#include "frontend/activation.h"
 
 static bool done(Call *call, Value *result) {
     call->out[0] = result;
@@ -18,14 +21,21 @@ static Value *scaled_expm1(Call *call, Value *x, double scale) {
     return scale == 1 ? grown : tn_make_map2_num(call, TN_OP_mul, grown, scale);
 }
 
+static Value *relu(Call *call, Value *x) {
+    return tn_make_map2_num(call, TN_OP_max, x, 0);
+}
+
 bool tn_import_relu(Call *call) {
-    return done(call, tn_make_map2_num(call, TN_OP_max, call->in[0], 0));
+    return done(call, relu(call, call->in[0]));
+}
+
+static Value *leaky_relu(Call *call, Value *x, double alpha) {
+    return positive_or(call, x, tn_make_map2_num(call, TN_OP_mul, x, alpha));
 }
 
 bool tn_import_leaky_relu(Call *call) {
-    Value *x = call->in[0];
     double alpha = tn_call_float(call, "alpha", 0.009999999776482582);
-    return done(call, positive_or(call, x, tn_make_map2_num(call, TN_OP_mul, x, alpha)));
+    return done(call, leaky_relu(call, call->in[0], alpha));
 }
 
 /* Before opset 7 the slope lies along axis 1, from then on it broadcasts. */
@@ -45,10 +55,12 @@ bool tn_import_prelu(Call *call) {
     return done(call, positive_or(call, x, tn_make_map2(call, TN_OP_mul, slope, x)));
 }
 
+static Value *elu(Call *call, Value *x, double alpha) {
+    return positive_or(call, x, scaled_expm1(call, x, alpha));
+}
+
 bool tn_import_elu(Call *call) {
-    Value *x = call->in[0];
-    double alpha = tn_call_float(call, "alpha", 1);
-    return done(call, positive_or(call, x, scaled_expm1(call, x, alpha)));
+    return done(call, elu(call, call->in[0], tn_call_float(call, "alpha", 1)));
 }
 
 /* max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) */
@@ -70,10 +82,15 @@ bool tn_import_selu(Call *call) {
     return done(call, tn_make_map2_num(call, TN_OP_mul, both, gamma));
 }
 
+/* alpha * x + beta */
+static Value *affine(Call *call, Value *x, double alpha, double beta) {
+    x = tn_make_map2_num(call, TN_OP_mul, x, alpha);
+    return tn_make_map2_num(call, TN_OP_add, x, beta);
+}
+
 /* max(0, min(1, alpha * x + beta)) */
 static Value *hard_sigmoid(Call *call, Value *x, double alpha, double beta) {
-    Value *line = tn_make_map2_num(call, TN_OP_mul, x, alpha);
-    line = tn_make_map2_num(call, TN_OP_add, line, beta);
+    Value *line = affine(call, x, alpha, beta);
     return tn_make_map2_num(call, TN_OP_max, tn_make_map2_num(call, TN_OP_min, line, 1), 0);
 }
 
@@ -132,10 +149,13 @@ bool tn_import_mish(Call *call) {
     return done(call, tn_make_map2(call, TN_OP_mul, x, gate));
 }
 
-bool tn_import_softsign(Call *call) {
-    Value *x = call->in[0];
+static Value *softsign(Call *call, Value *x) {
     Value *size = tn_make_map2_num(call, TN_OP_add, tn_make_map1(call, TN_OP_abs, x), 1);
-    return done(call, tn_make_map2(call, TN_OP_div, x, size));
+    return tn_make_map2(call, TN_OP_div, x, size);
+}
+
+bool tn_import_softsign(Call *call) {
+    return done(call, softsign(call, call->in[0]));
 }
 
 bool tn_import_swish(Call *call) {
@@ -151,4 +171,89 @@ bool tn_import_thresholded_relu(Call *call) {
     Value *low = tn_make_map2_num(call, TN_OP_le, x, tn_call_float(call, "alpha", 1));
     Value *zero = tn_make_scalar(call, x->type.dtype, 0);
     return done(call, tn_make_select(call, low, zero, x));
+}
+
+/* ---- by name ---- */
+
+static Value *make_elu(Call *call, Value *x, double alpha, double beta) {
+    (void)beta;
+    return elu(call, x, alpha);
+}
+
+static Value *make_leaky_relu(Call *call, Value *x, double alpha, double beta) {
+    (void)beta;
+    return leaky_relu(call, x, alpha);
+}
+
+static Value *make_relu(Call *call, Value *x, double alpha, double beta) {
+    (void)alpha, (void)beta;
+    return relu(call, x);
+}
+
+static Value *make_scaled_tanh(Call *call, Value *x, double alpha, double beta) {
+    x = tn_make_map1(call, TN_OP_tanh, tn_make_map2_num(call, TN_OP_mul, x, beta));
+    return tn_make_map2_num(call, TN_OP_mul, x, alpha);
+}
+
+static Value *make_sigmoid(Call *call, Value *x, double alpha, double beta) {
+    (void)alpha, (void)beta;
+    return tn_make_map1(call, TN_OP_sigmoid, x);
+}
+
+static Value *make_softplus(Call *call, Value *x, double alpha, double beta) {
+    (void)alpha, (void)beta;
+    return softplus(call, x);
+}
+
+static Value *make_softsign(Call *call, Value *x, double alpha, double beta) {
+    (void)alpha, (void)beta;
+    return softsign(call, x);
+}
+
+static Value *make_tanh(Call *call, Value *x, double alpha, double beta) {
+    (void)alpha, (void)beta;
+    return tn_make_map1(call, TN_OP_tanh, x);
+}
+
+/* Unlike the operator of that name, x stays where it equals alpha. */
+static Value *make_thresholded_relu(Call *call, Value *x, double alpha, double beta) {
+    (void)beta;
+    Value *low = tn_make_map2_num(call, TN_OP_lt, x, alpha);
+    return low == NULL ? NULL
+                       : tn_make_select(call, low, tn_make_scalar(call, x->type.dtype, 0), x);
+}
+
+/* Defaults of alpha and beta are those of the operators; ScaledTanh has none there. */
+static const Activation activations[] = {
+    {"Affine", true, true, 1, 0, affine},
+    {"Elu", true, false, 1, 0, make_elu},
+    {"HardSigmoid", true, true, 0.20000000298023224, 0.5, hard_sigmoid},
+    {"LeakyRelu", true, false, 0.009999999776482582, 0, make_leaky_relu},
+    {"Relu", false, false, 0, 0, make_relu},
+    {"ScaledTanh", true, true, 1, 1, make_scaled_tanh},
+    {"Sigmoid", false, false, 0, 0, make_sigmoid},
+    {"Softplus", false, false, 0, 0, make_softplus},
+    {"Softsign", false, false, 0, 0, make_softsign},
+    {"Tanh", false, false, 0, 0, make_tanh},
+    {"ThresholdedRelu", true, false, 1, 0, make_thresholded_relu},
+};
+
+enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
+
+const Activation *tn_activation(StrView name) {
+    for (size_t i = 0; i < N_ACTIVATIONS; i++) {
+        size_t len = strlen(activations[i].name);
+        if (name.len == len && strncasecmp(name.data, activations[i].name, len) == 0) {
+            return &activations[i];
+        }
+    }
+    return NULL;
+}
+
+const char *tn_activation_names(Call *call) {
+    StrBuf text = tn_str(&call->ctx->scratch);
+    for (size_t i = 0; i < N_ACTIVATIONS; i++) {
+        tn_str_printf(&text, "%s%s", i > 0 ? ", " : "", activations[i].name);
+    }
+    return text.data;
 }
