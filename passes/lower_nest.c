@@ -84,7 +84,11 @@ static void place_member(Lowering *lowering, const Node *node, uint32_t rank,
             return;
         }
     }
-    if (!lowering->inner[out->id] && tn_dims_equal(out->type.rank, out->type.dims, rank, dims)) {
+    /* Behind a product a formula that is not stored may be read through a transpose whose dims
+     * are the root's by chance: it is computed where it is read. */
+    bool product = lowering->group->form == GROUP_REDUCE && !lowering->group->rows;
+    if (!lowering->inner[out->id] && !(product && lowering->slots[out->id] == NULL) &&
+        tn_dims_equal(out->type.rank, out->type.dims, rank, dims)) {
         set_pos(lowering, out, index);
     }
 }

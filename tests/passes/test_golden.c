@@ -82,6 +82,7 @@ static Options read_flags(Arena *arena, const char *text) {
     return (Options){.opt_level = flag_number(line, "-O", 2),
                      .target = target,
                      .threads = flag_number(line, "--threads=", 1),
+                     .train_memory = (uint64_t)flag_number(line, "--train-memory=", 0),
                      .verify_each = true};
 }
 
