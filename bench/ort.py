@@ -4,6 +4,7 @@ random inputs, and compiled models called through libtenon_rt by ctypes.
 Nothing of this is needed to build, test or use Tenon.
 """
 import ctypes
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,21 +15,19 @@ BUILD = os.path.abspath(os.environ.get("TENON_BUILD_DIR", os.path.join(ROOT, "bu
 PACKAGES = ["numpy", "onnx", "onnxruntime"]
 
 
-def ensure_packages():
-    """Restarts this script in a virtual environment that has the packages, made when missing."""
-    try:
-        import numpy, onnx, onnxruntime  # noqa: F401, E401
+def ensure_packages(packages=PACKAGES, folder="bench-venv"):
+    """Restarts this script in a virtual environment of the build folder that has the packages,
+    made when missing."""
+    if all(importlib.util.find_spec(package) for package in packages):
         return
-    except ImportError:
-        pass
-    folder = os.path.join(BUILD, "bench-venv")
+    folder = os.path.join(BUILD, folder)
     python = os.path.join(folder, "bin", "python")
     if sys.executable == python:
         sys.exit("the packages are installed but cannot be imported: remove " + folder)
     if not os.path.exists(python):
         print("making", folder, file=sys.stderr)
         subprocess.check_call([sys.executable, "-m", "venv", folder])
-    subprocess.check_call([python, "-m", "pip", "-q", "install", *PACKAGES])
+    subprocess.check_call([python, "-m", "pip", "-q", "install", *packages])
     os.execv(python, [python, *sys.argv])
 
 
