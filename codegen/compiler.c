@@ -210,9 +210,15 @@ static const struct {
     const char *name;
     bool (*set)(tn_compiler *compiler, const char *value);
 } settings[] = {
-    {"opt", set_opt},         {"march", set_march},      {"threads", set_threads},
-    {"dim", set_dim},         {"prefix", set_prefix},    {"dump-after", set_dump},
-    {"stop-after", set_stop}, {"time-passes", set_time}, {"verify-each", set_verify},
+    {"opt", set_opt},
+    {"march", set_march},
+    {"threads", set_threads},
+    {"dim", set_dim},
+    {"prefix", set_prefix},
+    {"dump-after", set_dump},
+    {"stop-after", set_stop},
+    {"time-passes", set_time},
+    {"verify-each", set_verify},
     {"train-memory", set_memory},
 };
 

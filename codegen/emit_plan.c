@@ -159,8 +159,7 @@ static void check_bound_inputs(Planner *p, StrBuf *tables) {
         if (blob == NULL || blob->size == 0) {
             continue;
         }
-        tn_str_printf(tables, "static const unsigned char %s_bound%zu[] = {",
-                      entry->id, i);
+        tn_str_printf(tables, "static const unsigned char %s_bound%zu[] = {", entry->id, i);
         for (size_t k = 0; k < blob->size; k++) {
             tn_str_printf(tables, "%s%u", k == 0 ? "" : ",",
                           ((const unsigned char *)blob->data)[k]);
@@ -236,7 +235,8 @@ static void print_symbols(Planner *p, StrBuf *out) {
 
 const char tn_entry_place[] =
     "/* Offsets for slots by falling size: each the lowest that is free while it lives. */\n"
-    "__attribute__((unused)) static int64_t place(const int32_t (*lives)[2], int32_t n, const int64_t *bytes, "
+    "__attribute__((unused)) static int64_t place(const int32_t (*lives)[2], int32_t n, const "
+    "int64_t *bytes, "
     "int64_t *offsets,\n"
     "                     int64_t *order)\n"
     "{\n"
@@ -305,8 +305,7 @@ static void print_sizes(Planner *p) {
     const char *scratch = value_of(p, entry->scratch);
     tn_str_puts(&p->body, "    if (bad) {\n        return -1;\n    }\n");
     for (size_t i = 0; i < sizes.len; i++) {
-        tn_str_printf(&p->body, "    plan[%s_WORD + %zu] = %s;\n", entry->id, 1 + i,
-                      sizes.data[i]);
+        tn_str_printf(&p->body, "    plan[%s_WORD + %zu] = %s;\n", entry->id, 1 + i, sizes.data[i]);
     }
     tn_str_printf(&p->body, "    plan[%s_WORD] = %s;\n", entry->id, scratch);
 }

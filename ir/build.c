@@ -146,8 +146,7 @@ Value *tn_build_place(Build *build, Value *x, const Dim *const *lo, const int64_
         starts[d] = tn_dim_max(ctx, tn_dim_mulc(ctx, lo[d], -1), zero);
         /* what the slice below is to find behind its start */
         const Dim *needed = tn_dim_add(ctx, starts[d], total[d]);
-        after[d] = tn_dim_max(
-            ctx, tn_dim_sub(ctx, tn_dim_sub(ctx, needed, before[d]), span), zero);
+        after[d] = tn_dim_max(ctx, tn_dim_sub(ctx, tn_dim_sub(ctx, needed, before[d]), span), zero);
         const Dim *whole = tn_dim_add(ctx, tn_dim_add(ctx, before[d], span), after[d]);
         cut = cut || whole != total[d];
         steps[d] = 1;

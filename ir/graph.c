@@ -285,8 +285,8 @@ Node *tn_node_new(Graph *graph, Op op, Value *const *in, uint32_t n_in, const At
 Node *tn_node_with_body(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                         uint32_t n_attrs, NodeBody body, Loc loc, Node *before) {
     const OpInfo *info = tn_op_info(op);
-    if ((info->n_in >= 0 && n_in != (uint32_t)info->n_in) || (info->n_in < 0 && n_in == 0 && body.graph == NULL) ||
-        n_in > UINT16_MAX) {
+    if ((info->n_in >= 0 && n_in != (uint32_t)info->n_in) ||
+        (info->n_in < 0 && n_in == 0 && body.graph == NULL) || n_in > UINT16_MAX) {
         tn_diag(&graph->ctx->diags, TN_BAD_INPUT, loc, "%s takes %d operands, %u given", info->name,
                 info->n_in, n_in);
         return NULL;

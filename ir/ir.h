@@ -106,8 +106,8 @@ typedef struct GraphOutput {
 /* Where a graph input comes from. */
 typedef enum InputKind {
     INPUT_CALLER, /* a tensor of the caller */
-    INPUT_STATE,  /* the module's state variable `index` */
-    INPUT_HYPER   /* the module's hyper-parameter `index`: f64 scalar */
+    INPUT_STATE, /* the module's state variable `index` */
+    INPUT_HYPER /* the module's hyper-parameter `index`: f64 scalar */
 } InputKind;
 
 typedef struct InputSource {

@@ -8,9 +8,24 @@
 
 #include "ir/ir.h"
 
-typedef enum OpClass { OPC_MAP, OPC_SOURCE, OPC_VIEW, OPC_INDEX, OPC_REDUCE, OPC_SWEEP, OPC_LOOP } OpClass;
+typedef enum OpClass {
+    OPC_MAP,
+    OPC_SOURCE,
+    OPC_VIEW,
+    OPC_INDEX,
+    OPC_REDUCE,
+    OPC_SWEEP,
+    OPC_LOOP
+} OpClass;
 
-typedef enum MapDomain { DOMAIN_NUM, DOMAIN_FLOAT, DOMAIN_INT, DOMAIN_U32, DOMAIN_BOOL, DOMAIN_ANY } MapDomain;
+typedef enum MapDomain {
+    DOMAIN_NUM,
+    DOMAIN_FLOAT,
+    DOMAIN_INT,
+    DOMAIN_U32,
+    DOMAIN_BOOL,
+    DOMAIN_ANY
+} MapDomain;
 typedef enum MapResult { RESULT_SAME, RESULT_BOOL, RESULT_TO } MapResult;
 
 typedef enum AttrDefault { DEF_REQ, DEF_EMPTY, DEF_INT, DEF_DTYPE } AttrDefault;

@@ -36,7 +36,7 @@ typedef struct Step {
     Kernel *kernel;
     Slot **args;          /* one per PARAM buffer of the kernel */
     const Dim **offsets;  /* parallel: bytes from the slot's start, or NULL for none; may use the
-                             rounds of the loops around */
+                            rounds of the loops around */
     bool barrier;         /* all threads meet before this step */
     bool serial;          /* too small to share: thread 0 runs all of it */
     const Dim *scratch;   /* bytes of thread-private memory the kernel's locals need */

@@ -163,9 +163,8 @@ static void take_step(Closure *closure, int32_t number) {
         return;
     }
     closure->taken[number] = true;
-    closure->possible =
-        tn_program_loop_of(program, number) < 0 && !changes_operand(step) &&
-        closure->steps.len < program->steps.len;
+    closure->possible = tn_program_loop_of(program, number) < 0 && !changes_operand(step) &&
+                        closure->steps.len < program->steps.len;
     closure->step = number;
     each_arg(step, look_at, closure);
     /* Behind what it reads: the order is that of the program. */
@@ -236,8 +235,7 @@ typedef struct Renew {
 static void make_fresh(void *arg, Slot *slot, const Buf *buf) {
     Renew *renew = arg;
     if (buf->written && renew->fresh[slot->id] == NULL) {
-        Slot *fresh =
-            tn_program_slot(renew->re->program, SLOT_ARENA, 0, slot->value, slot->bytes);
+        Slot *fresh = tn_program_slot(renew->re->program, SLOT_ARENA, 0, slot->value, slot->bytes);
         renew->fresh[slot->id] = fresh;
     }
 }
@@ -252,8 +250,8 @@ static size_t count_args(const Step *step) {
 
 static void use_fresh(const Renew *renew, Step *step, size_t n_known) {
     size_t n = count_args(step);
-    Slot **args = tn_arena_copy(&renew->re->program->ctx->arena, step->args,
-                                (n + (n == 0)) * sizeof *args);
+    Slot **args =
+        tn_arena_copy(&renew->re->program->ctx->arena, step->args, (n + (n == 0)) * sizeof *args);
     for (size_t i = 0; i < n; i++) {
         Slot *fresh = args[i]->id < n_known ? renew->fresh[args[i]->id] : NULL;
         args[i] = fresh != NULL ? fresh : args[i];
@@ -274,8 +272,7 @@ static void run_again(Recompute *re, const Choice *choice) {
     }
     Step *steps = program->steps.data;
     size_t before = (size_t)choice->before;
-    memmove(steps + before + n, steps + before,
-            (program->steps.len - n - before) * sizeof *steps);
+    memmove(steps + before + n, steps + before, (program->steps.len - n - before) * sizeof *steps);
     for (size_t i = 0; i < n; i++) {
         steps[before + i] = steps[choice->steps.data[i]];
     }

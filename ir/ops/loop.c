@@ -57,8 +57,7 @@ Node *tn_loop_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, co
 
 Value *tn_loop_add_stacked(Graph *graph, Node *node, Value *value) {
     tn_graph_add_output(node->body, value->name, value);
-    return tn_node_add_result(graph, node,
-                              stack_type(&value->type, tn_loop_shape(node).trips));
+    return tn_node_add_result(graph, node, stack_type(&value->type, tn_loop_shape(node).trips));
 }
 
 Value *tn_loop_add_invariant(Graph *graph, Node *node, Value *value) {

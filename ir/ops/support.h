@@ -97,6 +97,7 @@ bool tn_ref_better(const RefTensor *in, Op op, bool last, int64_t at, int64_t be
 /* The start of a max or min reduction: -inf / +inf, or the least / greatest integer. */
 Expr *tn_lower_extreme(Ctx *ctx, DType dtype, bool least);
 /* Adds a loop of `extent` to the reduction and returns its variable. */
-const Dim *tn_reduction_loop(Lower *lower, Reduction *reduction, const char *name, const Dim *extent);
+const Dim *tn_reduction_loop(Lower *lower, Reduction *reduction, const char *name,
+                             const Dim *extent);
 
 #endif
