@@ -2,7 +2,7 @@
 # The examples in README.md and docs/text-format.md do what the text says.
 set -euo pipefail
 build=$(realpath "${TENON_BUILD_DIR:?set it to a build directory}")
-for program in bin/tenon examples/run_so; do
+for program in bin/tenon examples/run_so examples/train; do
     if [ ! -x "$build/$program" ]; then
         echo "skipped: $build/$program is not built"
         exit 77
@@ -41,3 +41,12 @@ diff -u expected.tn printed.tn
 build/bin/tenon compile expected.tn --emit=graph --stop-after=infer -o again.tn
 diff -u printed.tn again.tn
 build/bin/tenon verify written.tn --sizes N=0,1,5
+
+echo "docs/text-format.md: the module is one that prints as itself"
+awk '/^    module "/ { inside = 1 } !/^    / { inside = 0 } inside { print substr($0, 5) }' \
+    "$root/docs/text-format.md" >module.tn
+[ -s module.tn ] || { echo "the module has gone"; exit 1; }
+build/bin/tenon compile module.tn --emit=graph --stop-after=infer -o printed.tn
+build/bin/tenon compile printed.tn --emit=graph --stop-after=infer -o again.tn
+diff -u printed.tn again.tn
+build/bin/tenon verify module.tn
