@@ -15,13 +15,18 @@ cd "$work"
 ln -s "$build" build
 ln -s "$root/examples" examples
 
-echo "README.md: the example"
+echo "README.md: the examples"
 sed -n 's/^    \$ \(build\/.*\)/\1/p' "$root/README.md" >commands
-[ "$(wc -l <commands)" -ge 4 ] || { echo "the example has gone"; exit 1; }
+[ "$(wc -l <commands)" -ge 9 ] || { echo "the examples have gone"; exit 1; }
 while read -r command; do
     echo "\$ $command"
     bash -c "$command" </dev/null
 done <commands
+
+echo "README.md: the model is the file that the commands compile"
+sed -n '/^```tn$/,/^```$/{/^```/d;p}' "$root/README.md" >shown.tn
+[ -s shown.tn ] || { echo "the model has gone"; exit 1; }
+diff -u <(grep -v '^#' examples/train/mlp.tn | sed '1{/^$/d}') shown.tn
 
 # block N: the N-th indented block of docs/text-format.md that starts with "graph @mlp" or a
 # comment before it.
