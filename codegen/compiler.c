@@ -27,6 +27,7 @@ struct tn_compiler {
     jmp_buf oom;
     Options options;
     const char *prefix;
+    const char *entries; /* to be compiled, "init,step"; NULL: all */
     TN_VEC(Binding) bindings;
     TN_VEC(DimBinding) dims;
     TN_VEC(Mapping) mappings; /* model files, mapped until the end */
@@ -159,6 +160,14 @@ static bool set_prefix(tn_compiler *compiler, const char *value) {
     return true;
 }
 
+static bool set_entries(tn_compiler *compiler, const char *value) {
+    if (*value == '\0') {
+        return usage(compiler, "entries", value, "a list of entries such as init,step");
+    }
+    compiler->entries = tn_sv_dup(&compiler->ctx.arena, tn_sv(value));
+    return true;
+}
+
 static bool check_pass(tn_compiler *compiler, const char *option, const char *value, bool all,
                        const char **out) {
     if (tn_pass_by_name(tn_sv(value)) == NULL && !(all && strcmp(value, "all") == 0)) {
@@ -220,6 +229,7 @@ static const struct {
     {"time-passes", set_time},
     {"verify-each", set_verify},
     {"train-memory", set_memory},
+    {"entries", set_entries},
 };
 
 bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value) {
@@ -394,11 +404,13 @@ __attribute__((noinline)) static tn_status train(tn_compiler *compiler, const Gr
 
 /* ---- compiling ---- */
 
-static Compile start_compile(tn_compiler *compiler, const Module *module) {
-    return (Compile){.ctx = &compiler->ctx,
+/* False after a diagnostic. */
+static bool start_compile(tn_compiler *compiler, const Module *module, Compile *out) {
+    *out = (Compile){.ctx = &compiler->ctx,
                      .options = compiler->options,
                      .module = tn_module_clone(module),
                      .dump = &compiler->dump};
+    return compiler->entries == NULL || tn_module_keep(out->module, tn_sv(compiler->entries));
 }
 
 /* A graph built with mistakes has its diagnostics already. */
@@ -409,14 +421,16 @@ static bool is_usable(tn_compiler *compiler, const void *handle) {
 /* Apart from their callers, so that no local of them lives across setjmp. */
 __attribute__((noinline)) static tn_status compile_file(tn_compiler *compiler, const Module *module,
                                                         tn_emit kind, const char *path) {
-    Compile compile = start_compile(compiler, module);
-    return status_of(compiler, tn_codegen_file(&compile, kind, path, compiler->prefix));
+    Compile compile;
+    return status_of(compiler, start_compile(compiler, module, &compile) &&
+                                   tn_codegen_file(&compile, kind, path, compiler->prefix));
 }
 
 __attribute__((noinline)) static tn_status compile_jit(tn_compiler *compiler, const Module *module,
                                                        tn_model **out) {
-    Compile compile = start_compile(compiler, module);
-    return status_of(compiler, tn_codegen_jit(&compile, out));
+    Compile compile;
+    return status_of(compiler,
+                     start_compile(compiler, module, &compile) && tn_codegen_jit(&compile, out));
 }
 
 static const Module *module_of(const tn_graph *graph) {

@@ -1,6 +1,8 @@
 /* module.c: modules: construction, verification and text. */
 #include "ir/module.h"
 
+#include <string.h>
+
 #include "ir/lex.h"
 
 Module *tn_module_new(Ctx *ctx, const char *name) {
@@ -72,6 +74,48 @@ Module *tn_module_clone(const Module *module) {
         tn_vec_push(arena, &copy->entries, tn_graph_clone(module->entries.data[i]));
     }
     return copy;
+}
+
+/* The next name of a list with commas, which loses it. */
+static StrView take_name(StrView *names) {
+    const char *comma = memchr(names->data, ',', names->len);
+    size_t len = comma != NULL ? (size_t)(comma - names->data) : names->len;
+    size_t taken = len + (comma != NULL);
+    StrView name = {names->data, len};
+    *names = (StrView){names->data + taken, names->len - taken};
+    return name;
+}
+
+static bool no_entry(const Module *module, StrView name) {
+    StrBuf known = tn_str(&module->ctx->scratch);
+    for (size_t i = 0; i < module->entries.len; i++) {
+        tn_str_printf(&known, "%s%s", i > 0 ? ", " : "", tn_module_entry_of(module, i));
+    }
+    return tn_diag(&module->ctx->diags, TN_USAGE, (Loc){0}, "no entry '%.*s'; the model has: %s",
+                   (int)name.len, name.data, known.data);
+}
+
+bool tn_module_keep(Module *module, StrView names) {
+    bool *wanted = TN_NEW_ARRAY(&module->ctx->scratch, bool, module->entries.len + 1);
+    while (names.len > 0) {
+        StrView name = take_name(&names);
+        size_t i = 0;
+        while (i < module->entries.len && !tn_sv_is(name, tn_module_entry_of(module, i))) {
+            i++;
+        }
+        if (i == module->entries.len) {
+            return no_entry(module, name);
+        }
+        wanted[i] = true;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < module->entries.len; i++) {
+        if (wanted[i]) {
+            module->entries.data[n++] = module->entries.data[i];
+        }
+    }
+    module->entries.len = n;
+    return true;
 }
 
 /* ---- verification ---- */

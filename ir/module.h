@@ -51,6 +51,9 @@ bool tn_module_is_plain(const Module *module);
 /* NULL when there is none. */
 Graph *tn_module_entry(const Module *module, StrView name);
 Module *tn_module_clone(const Module *module);
+/* Keeps the entries named in the list "init,step", in the module's order, and every variable. False
+ * after a diagnostic that lists the entries there are. */
+bool tn_module_keep(Module *module, StrView names);
 /* Each entry's graph, and that bindings name variables of their types. */
 bool tn_module_verify(Module *module);
 

@@ -39,6 +39,20 @@ tn_status tn_subject_compile(const Source *source, Subject *out) {
     return status;
 }
 
+/* What runs one entry needs that and, to have a state, init. */
+static tn_status narrow(const Args *args, const Source *source) {
+    const char *entry = tn_source_entry(args, source);
+    bool starts = tn_source_trains(source) && tn_module_entry_graph(source->module, "init");
+    char entries[512];
+    if (!entry) {
+        return TN_BAD_INPUT;
+    }
+    snprintf(entries, sizeof entries, "%s%s", starts ? "init," : "", entry);
+    bool ok = tn_compiler_set(source->compiler, "entries", entries);
+    tn_tool_messages(source->compiler);
+    return ok ? TN_OK : TN_USAGE;
+}
+
 tn_status tn_subject_open(const Args *args, const char *path, Subject *out) {
     *out = (Subject){0};
     if (tn_is_compiled(path)) {
@@ -50,6 +64,9 @@ tn_status tn_subject_open(const Args *args, const char *path, Subject *out) {
     double start = tn_tool_ms();
     tn_status status = tn_source_open(args, path, &out->source);
     double load_ms = tn_tool_ms() - start;
+    if (status == TN_OK) {
+        status = narrow(args, &out->source);
+    }
     if (status == TN_OK) {
         status = tn_subject_compile(&out->source, out);
     }

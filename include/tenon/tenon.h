@@ -39,7 +39,8 @@ TN_API void tn_compiler_destroy(tn_compiler *compiler);
  * "dim" = NAME=N (repeatable), "prefix" = C identifier, "dump-after" = PASS | all,
  * "stop-after" = PASS, "time-passes" = 0|1, "verify-each" = 0|1,
  * "train-memory" = BYTES (or 200M, 2G): the arena of training entries; what does not fit is
- * computed again instead of kept. */
+ * computed again instead of kept, "entries" = NAME,NAME: compile these entries alone; the state
+ * keeps every variable, so that what differs in entries alone can share it. */
 TN_API bool tn_compiler_set(tn_compiler *compiler, const char *option, const char *value);
 /* Gives the value of an input at compile time. It is used only where the model
  * needs it to know a shape; the compiled model then checks it at each run.

@@ -155,9 +155,9 @@ static double loss_at(const double *w, double *gradient) {
             s += (double)x_data[i][k] * w[k];
         }
         double d = tanh(s) - (double)y_data[i];
-        loss += d * d / ROWS;
+        loss += d * d / (double)ROWS;
         for (int k = 0; k < 3; k++) {
-            gradient[k] += 2 * d * (1 - tanh(s) * tanh(s)) * (double)x_data[i][k] / ROWS;
+            gradient[k] += 2 * d * (1 - tanh(s) * tanh(s)) * (double)x_data[i][k] / (double)ROWS;
         }
     }
     return loss;
@@ -376,6 +376,24 @@ static void benches_a_step(void **state) {
     expect_text("\"state_bytes\": 256");
 }
 
+/* Part of a module keeps the state whole. */
+static void compiles_some_entries(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    write_data();
+    assert_int_equal(tenon("compile line.tn --entries=step,init -o part.so"), 0);
+    assert_int_equal(tenon("run part.so --entry step --input x=x.npy --input y=y.npy --state s"),
+                     0);
+    assert_int_equal(tenon("run line.tn --entry eval --input x=x.npy --input y=y.npy --state s"),
+                     0);
+    assert_int_equal(tenon("run part.so --entry eval"), TN_BAD_INPUT);
+    expect_text("the model has: init, step");
+    assert_int_equal(tenon("compile line.tn --entries=step,stop -o none.so"), TN_USAGE);
+    expect_text("no entry 'stop'; the model has: infer, init, eval, step, grad, apply");
+    assert_int_equal(tenon("compile line.tn --entries= -o none.so"), TN_USAGE);
+    assert_false(exists("none.so"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(trains_over_a_state_file, with_model),
@@ -388,6 +406,7 @@ int main(void) {
         cmocka_unit_test_setup(summarises, with_model),
         cmocka_unit_test_setup(trains_an_onnx_model, with_model),
         cmocka_unit_test_setup(benches_a_step, with_model),
+        cmocka_unit_test_setup(compiles_some_entries, with_model),
     };
     return cmocka_run_group_tests(tests, set_up, remove_folder);
 }
