@@ -58,13 +58,13 @@ static void print_opening(Reader *reader) {
 
 /* "fn NAME(...)", up to the brace, over as many lines as it takes. */
 static bool read_signature(Reader *reader, char *line, char *out) {
-    out[0] = '\0';
+    size_t n = 0;
     do {
-        if (strlen(out) + strlen(line) + 8 > SIGNATURE_MAX) {
+        int added = snprintf(out + n, SIGNATURE_MAX - n, "%s    %s", n > 0 ? "\n" : "", line);
+        n += (size_t)added;
+        if (added < 0 || n >= SIGNATURE_MAX) {
             return false;
         }
-        strcat(out, out[0] == '\0' ? "    " : "\n    ");
-        strcat(out, line);
     } while (line[strlen(line) - 1] != '{' && read_line(reader, line));
     char *brace = strrchr(out, '{');
     if (brace == NULL) {
@@ -95,27 +95,33 @@ static bool print_function(Reader *reader, char *line) {
     return true;
 }
 
-static bool print_file(const char *path) {
-    Reader reader = {.path = path, .file = fopen(path, "r")};
-    if (reader.file == NULL) {
-        fprintf(stderr, "cannot read %s\n", path);
-        return false;
-    }
+static bool print_functions(Reader *reader) {
     bool good = true;
     char line[LINE_MAX_];
-    while (good && read_line(&reader, line)) {
-        if (*line == '#' && reader.n_comment < COMMENT_MAX) {
-            strcpy(reader.comment[reader.n_comment++], line + 1);
+    while (good && read_line(reader, line)) {
+        if (*line == '#' && reader->n_comment < COMMENT_MAX) {
+            memcpy(reader->comment[reader->n_comment++], line + 1, strlen(line));
             continue;
         }
         if (*line == '\0') {
-            print_opening(&reader);
+            print_opening(reader);
         } else if (strncmp(line, "fn ", 3) == 0) {
-            good = print_function(&reader, line);
+            good = print_function(reader, line);
         }
-        reader.n_comment = 0;
+        reader->n_comment = 0;
     }
-    fclose(reader.file);
+    return good;
+}
+
+static bool print_file(const char *path) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        fprintf(stderr, "cannot read %s\n", path);
+        return false;
+    }
+    Reader reader = {.path = path, .file = file};
+    bool good = print_functions(&reader);
+    fclose(file);
     return good;
 }
 

@@ -76,7 +76,7 @@ static bool name_functions(Recurrent *rec, int total) {
     const StrView *names = tn_call_text_list(call, "activations", &n);
     int per_direction = rec->cell->functions;
     /* The specification's own default for RNN has those of two directions. */
-    if (n != 0 && n != (size_t)total && n != (size_t)(MAX_DIRECTIONS * per_direction)) {
+    if (n != 0 && n != (size_t)total && n != (size_t)MAX_DIRECTIONS * (size_t)per_direction) {
         return tn_call_error(call, "%zu activations, expected %d", n, total);
     }
     for (int i = 0; i < total; i++) {

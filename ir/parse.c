@@ -490,9 +490,10 @@ static bool parse_call(Parser *p, NodeText *text) {
         return tn_lex_error(&p->lexer, &text->op_token, "there is no primitive '%.*s'", shown(name),
                             name.data);
     }
-    int n_out = tn_op_info(text->op)->n_out;
-    if (n_out >= 0 && text->results.len != (size_t)n_out) {
-        return tn_lex_error(&p->lexer, &text->op_token, "%.*s has %d results, %zu are named",
+    bool fixed = tn_op_info(text->op)->n_out >= 0;
+    size_t n_out = (unsigned char)tn_op_info(text->op)->n_out;
+    if (fixed && text->results.len != n_out) {
+        return tn_lex_error(&p->lexer, &text->op_token, "%.*s has %zu results, %zu are named",
                             shown(name), name.data, n_out, text->results.len);
     }
     return tn_lex_expect(&p->lexer, "(") && parse_items(p, ")", value_item, &text->in) &&

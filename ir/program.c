@@ -88,6 +88,25 @@ static void print_loops(const Program *program, int32_t step, StrBuf *out) {
     }
 }
 
+static void print_step(const Program *program, size_t number, StrBuf *out) {
+    const Step *step = &program->steps.data[number];
+    tn_str_printf(out, "step %zu%s%s (", number, step->barrier ? " barrier" : "",
+                  step->serial ? " serial" : "");
+    for (size_t k = 0, n = 0; k < step->kernel->bufs.len; k++) {
+        if (step->kernel->bufs.data[k]->kind != BUF_PARAM) {
+            continue;
+        }
+        tn_str_printf(out, "%s%u", n > 0 ? ", " : "", step->args[n]->id);
+        if (step->offsets[n] != NULL) {
+            tn_str_puts(out, " + ");
+            tn_dim_print(program->ctx, step->offsets[n], out);
+        }
+        n++;
+    }
+    tn_str_puts(out, ") ");
+    tn_kernel_print(step->kernel, out);
+}
+
 void tn_program_print(const Program *program, StrBuf *out) {
     tn_str_puts(out, "program ");
     tn_str_escape(out, tn_sv(program->name != NULL ? program->name : ""));
@@ -96,22 +115,8 @@ void tn_program_print(const Program *program, StrBuf *out) {
         print_slot(program, program->slots.data[i], out);
     }
     for (size_t i = 0; i < program->steps.len; i++) {
-        const Step *step = &program->steps.data[i];
         print_loops(program, (int32_t)i, out);
-        tn_str_printf(out, "step %zu%s%s (", i, step->barrier ? " barrier" : "",
-                      step->serial ? " serial" : "");
-        for (size_t k = 0, n = 0; k < step->kernel->bufs.len; k++) {
-            if (step->kernel->bufs.data[k]->kind == BUF_PARAM) {
-                tn_str_printf(out, "%s%u", n > 0 ? ", " : "", step->args[n]->id);
-                if (step->offsets[n] != NULL) {
-                    tn_str_puts(out, " + ");
-                    tn_dim_print(program->ctx, step->offsets[n], out);
-                }
-                n++;
-            }
-        }
-        tn_str_puts(out, ") ");
-        tn_kernel_print(step->kernel, out);
+        print_step(program, i, out);
     }
 }
 

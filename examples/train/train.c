@@ -41,8 +41,8 @@ static int fail(const char *text) {
 
 static int get_data(Data *data, int64_t n) {
     data->n = n;
-    data->pixels = malloc((size_t)n * PIXELS * sizeof *data->pixels);
-    data->labels = malloc((size_t)n * sizeof *data->labels);
+    data->pixels = calloc((size_t)n, PIXELS * sizeof *data->pixels);
+    data->labels = calloc((size_t)n, sizeof *data->labels);
     return data->pixels && data->labels ? 0 : fail("out of memory");
 }
 
@@ -75,7 +75,7 @@ static int read_data(const char *images, const char *labels, Data *data) {
     int32_t n = 0, n_labels = 0;
     unsigned char *pixels = idx_read(images, PIXELS, &n);
     unsigned char *classes = idx_read(labels, 1, &n_labels);
-    int bad = !pixels || !classes || n != n_labels
+    int bad = !pixels || !classes || n <= 0 || n != n_labels
                   ? fail("these are not IDX files of pictures of 28 x 28 and their labels")
                   : get_data(data, n);
     for (int64_t i = 0; !bad && i < data->n * PIXELS; i++) {

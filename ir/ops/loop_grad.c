@@ -176,7 +176,7 @@ static bool passes_through(const Node *node) {
 static bool can_stack(const LoopGrad *lg, const Value *value) {
     int64_t operand = operand_of(lg, value);
     return !(value->def == NULL && value->out == 0) && value->type.rank < TN_MAX_RANK &&
-           (operand < 0 || operand < (int64_t)(lg->shape.carried + lg->shape.scanned));
+           (operand < 0 || operand < (int64_t)lg->shape.carried + lg->shape.scanned);
 }
 
 static bool can_leave(const LoopGrad *lg, const Value *value) {
@@ -280,7 +280,7 @@ static Value *place_value(LoopGrad *lg, Value *value) {
     }
     int64_t operand = operand_of(lg, value);
     Value *placed = NULL;
-    if (operand >= (int64_t)(lg->shape.carried + lg->shape.scanned)) {
+    if (operand >= (int64_t)lg->shape.carried + lg->shape.scanned) {
         placed =
             add_operand(lg, &lg->invariant, &lg->invariant_in, lg->node->in[operand], &value->type);
     } else if (is_forward(lg, value) && !is_cheap(value)) {

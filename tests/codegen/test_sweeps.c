@@ -117,13 +117,13 @@ static void fill(tn_tensor *tensor, uint32_t seed) {
     assert_non_null(tensor->data);
     for (int64_t i = 0; i < tn_tensor_count(tensor); i++) {
         state = state * 1664525u + 1013904223u;
-        int64_t number = (int64_t)(state >> 16) % 81 - 40;
+        int64_t number = (int64_t)(state >> 16) % 81 - 40, fifth = number / 5;
         unsigned char *at =
             (unsigned char *)tensor->data + (size_t)i * tn_dtype_size(tensor->dtype);
         if (tensor->dtype == TN_F32) {
-            *(float *)(void *)at = (float)(number / 5) / 4;
+            *(float *)(void *)at = (float)fifth / 4;
         } else if (tensor->dtype == TN_F64) {
-            *(double *)(void *)at = (double)(number / 5) / 4;
+            *(double *)(void *)at = (double)fifth / 4;
         } else {
             bool is_unsigned = tensor->dtype == TN_U8 || tensor->dtype == TN_U32;
             number += is_unsigned ? 40 : 0;

@@ -40,7 +40,7 @@ static char *read_file(const char *path) {
     }
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
-    rewind(file);
+    fseek(file, 0, SEEK_SET);
     char *text = malloc((size_t)size + 1);
     assert_non_null(text);
     assert_int_equal(fread(text, 1, (size_t)size, file), (size_t)size);
