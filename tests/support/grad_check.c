@@ -151,6 +151,21 @@ bool grad_check_case(GradCheck *check, Ctx *ctx, const GradCase *test, uint64_t 
     return grad_check_graph(check, ctx, graph, inputs, check->random);
 }
 
+GradCheck grad_check_again(const GradCheck *check, const GradCase *test, uint64_t seed) {
+    GradCheck again = *check;
+    Arena *arena = &check->ctx->arena;
+    size_t n = check->gradient->inputs.len;
+    again.random = seed;
+    again.in = TN_NEW_ARRAY(arena, RefTensor, n + 1);
+    again.differences = TN_NEW_ARRAY(arena, double *, check->n_in + 1);
+    for (size_t i = 0; i < n; i++) {
+        bool is_weight = i >= check->n_in;
+        again.in[i] = new_tensor(arena, &check->in[i]);
+        fill(&again, &again.in[i], is_weight ? -1 : test->lo, is_weight ? 1 : test->hi);
+    }
+    return again;
+}
+
 /* ---- central differences ---- */
 
 /* The weighted sum of the outputs; NaN after a diagnostic. */

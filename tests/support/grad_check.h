@@ -36,6 +36,9 @@ bool grad_check_case(GradCheck *check, Ctx *ctx, const GradCase *test, uint64_t 
 bool grad_check_graph(GradCheck *check, Ctx *ctx, Graph *graph, const RefTensor *inputs,
                       uint64_t seed);
 
+/* The check with other inputs of the case and other weights; graphs are shared. */
+GradCheck grad_check_again(const GradCheck *check, const GradCase *test, uint64_t seed);
+
 /* The largest difference between J' u as `gradient` has it (the check's own, or a changed copy)
  * and central differences, relative to the largest derivative of its input or 1; negative after
  * a diagnostic. */
