@@ -3,8 +3,9 @@
  * Nodes are visited in topological order. A reduction opens a group, or joins the row
  * group that makes its operand; a formula joins the latest group it reads from in which its
  * index is known, pulling in pointwise producers of its other operands; what is left opens a
- * group of its own. Afterwards cheap pointwise groups dissolve into their readers. Groups
- * always form an acyclic graph: a join is refused when a path would leave the group and come
+ * group of its own. Afterwards readers far behind compute again what is cheaper to compute than
+ * to keep (fuse_again.c), and cheap pointwise groups dissolve into their readers. Groups always
+ * form an acyclic graph: a join is refused when a path would leave the group and come
  * back. Below -O1 every node is a group by itself.
  */
 #include <string.h>
@@ -533,6 +534,7 @@ bool tn_pass_fuse(Compile *compile) {
         place_node(&fuse, node);
     }
     if (fuse.optimise) {
+        tn_fuse_again(&fuse);
         tn_fuse_dissolve(&fuse);
     }
     return tn_fuse_order(&fuse);

@@ -32,6 +32,8 @@ typedef struct Fuse {
 void tn_fuse_number(Fuse *fuse);
 /* Puts a group's nodes in the graph's order. */
 void tn_fuse_sort_group(Fuse *fuse, Group *group);
+/* Readers compute again what is cheaper to compute than to keep (fuse_again.c). */
+void tn_fuse_again(Fuse *fuse);
 /* Cheap pointwise groups become part of their readers (fuse_dissolve.c). */
 void tn_fuse_dissolve(Fuse *fuse);
 /* Numbers groups in execution order and sorts the graph's nodes by them (fuse_order.c). */
