@@ -97,6 +97,55 @@ Value *tn_simplify_pad_pad(Build *build, const Node *node) {
     return tn_build_node(build, TN_OP_pad, (Value *[]){inner->in[0], node->in[1]}, 2, attrs, 2);
 }
 
+/* A value inside zeros, read here alone; NULL when it is something else. */
+static const Node *inside_zeros(const Value *value) {
+    const Node *pad = tn_def_of(value, TN_OP_pad);
+    bool plain = pad != NULL && value->n_uses == 1 && tn_value_is_number(pad->in[1], 0) &&
+                 all_zero_ints(tn_node_attr(pad, TN_ATTR_interior));
+    return plain ? pad : NULL;
+}
+
+/* The axis along which `b` starts where `a` ends, all else being equal; -1 when there is none. */
+static int32_t follows_along(Ctx *ctx, const Node *a, const Node *b) {
+    int32_t axis = -1;
+    for (uint32_t i = 0; i < a->out[0]->type.rank; i++) {
+        const Dim *lo[] = {tn_node_attr(a, TN_ATTR_lo)->dims[i],
+                           tn_node_attr(b, TN_ATTR_lo)->dims[i]};
+        const Dim *size[] = {a->in[0]->type.dims[i], b->in[0]->type.dims[i]};
+        if (lo[0] == lo[1] && size[0] == size[1]) {
+            continue;
+        }
+        if (axis >= 0 || tn_dim_add(ctx, lo[0], size[0]) != lo[1]) {
+            return -1;
+        }
+        axis = (int32_t)i;
+    }
+    return axis;
+}
+
+static Value *concat_pads(Build *build, const Node *a, const Node *b, int32_t axis) {
+    Attr along = tn_attr_of_int(TN_ATTR_axis, axis);
+    Value *both = tn_build_node(build, TN_OP_concat, (Value *[]){a->in[0], b->in[0]}, 2, &along, 1);
+    Attr attrs[2] = {*tn_node_attr(a, TN_ATTR_lo), *tn_node_attr(b, TN_ATTR_hi)};
+    return tn_build_node(build, TN_OP_pad, (Value *[]){both, a->in[1]}, 2, attrs, 2);
+}
+
+/* The gradient of a split is such a sum. */
+Value *tn_simplify_add_pads(Build *build, const Node *node) {
+    Ctx *ctx = build->graph->ctx;
+    const Node *a = inside_zeros(node->in[0]);
+    const Node *b = inside_zeros(node->in[1]);
+    if (a == NULL || b == NULL) {
+        return NULL;
+    }
+    int32_t axis = follows_along(ctx, a, b);
+    if (axis >= 0) {
+        return concat_pads(build, a, b, axis);
+    }
+    axis = follows_along(ctx, b, a);
+    return axis >= 0 ? concat_pads(build, b, a, axis) : NULL;
+}
+
 /* ---- concat ---- */
 
 /* Bounds what one rule application copies, so that chains stay linear. */
