@@ -35,36 +35,37 @@ typedef struct Slot {
 typedef struct Step {
     Kernel *kernel;
     Slot **args;          /* one per PARAM buffer of the kernel */
-    const Dim **offsets;  /* parallel: bytes from the slot's start, or NULL for none; may use the
-                            rounds of the loops around */
-    bool barrier;         /* all threads meet before this step */
-    bool serial;          /* too small to share: thread 0 runs all of it */
-    const Dim *scratch;   /* bytes of thread-private memory the kernel's locals need */
+    /* Parallel to args: bytes from the slot's start, or NULL for none; may use the rounds of the
+     * loops around. */
+    const Dim **offsets;
+    bool barrier; /* all threads meet before this step */
+    bool serial; /* too small to share: thread 0 runs all of it */
+    const Dim *scratch; /* bytes of thread-private memory the kernel's locals need */
 } Step;
 
 /* Steps first..last run `trips` times, with `round` = 0, 1, ... Loops nest or lie apart;
  * outer ones come first. */
 typedef struct ProgramLoop {
     int32_t first, last;
-    int32_t parent;   /* number of the loop around, or -1 */
+    int32_t parent; /* number of the loop around, or -1 */
     const Dim *round; /* a symbol */
     const Dim *trips;
-    bool barrier;     /* all threads meet at the start of each round */
+    bool barrier; /* all threads meet at the start of each round */
     const char *name; /* the model's node, or NULL */
 } ProgramLoop;
 
 typedef struct Program {
     Ctx *ctx;
-    Graph *graph;         /* inputs, outputs, symbols, constraints */
+    Graph *graph; /* inputs, outputs, symbols, constraints */
     const Module *module; /* whose entry the graph is; NULL for a graph alone */
     const char *name;
     TN_VEC(Slot *) slots;
     TN_VEC(Step) steps;
     TN_VEC(ProgramLoop) loops;
-    bool static_plan;     /* every slot size is constant: offsets are final */
-    const Dim *scratch;   /* largest step.scratch: per thread */
+    bool static_plan; /* every slot size is constant: offsets are final */
+    const Dim *scratch; /* largest step.scratch: per thread */
     uint64_t arena_bytes; /* static plan, without scratch */
-    uint64_t peak_bytes;  /* static plan: largest sum of live slots */
+    uint64_t peak_bytes; /* static plan: largest sum of live slots */
 } Program;
 
 Program *tn_program_new(Ctx *ctx, Graph *graph);
