@@ -73,7 +73,7 @@ def warm_up_compilers():
 
 def make_contenders(net, args):
     import step_nets
-    options = [f"--threads={args.threads}", f"--dim=N={net.batch}", *args.options.split()]
+    options = ["--entries=init,step", f"--threads={args.threads}", f"--dim=N={net.batch}", *args.options.split()]
     inputs = net.make_inputs()
     makers = {
         "eager": lambda: step_nets.torch_step(net.make_module(), inputs),
