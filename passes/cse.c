@@ -5,11 +5,13 @@
  * replaced, so chains of equal nodes fold from their start in one walk. Candidates meet in
  * a map by a hash of all that is compared, ids instead of addresses; of large data only
  * samples go into the hash, so that weights are not all read for it. Few candidates of one
- * hash are compared, so that data made to collide costs no more than missed chances.
+ * hash are compared, so that data made to collide costs no more than missed chances. Loops stay
+ * apart, as their bodies are not compared; stacked results of the same value become one.
  */
 #include <string.h>
 
 #include "base/map.h"
+#include "ir/loopnode.h"
 #include "ir/op.h"
 #include "passes/pass.h"
 
@@ -152,12 +154,27 @@ static void replace_node(Graph *graph, Node *node, const Node *by) {
     tn_node_remove(graph, node);
 }
 
+static void join_stacked(Graph *graph, const Node *loop) {
+    for (uint32_t i = tn_loop_shape(loop).carried; i < loop->n_out; i++) {
+        for (uint32_t k = tn_loop_shape(loop).carried; k < i; k++) {
+            if (loop->body->outputs.data[k].value == loop->body->outputs.data[i].value) {
+                tn_value_replace(graph, loop->out[i], loop->out[k]);
+                break;
+            }
+        }
+    }
+}
+
 bool tn_pass_cse(Compile *compile) {
     Graph *graph = compile->graph;
     Arena *scratch = &compile->ctx->scratch;
     Map seen = tn_map(scratch);
     for (Node *node = graph->first, *next; node != NULL; node = next) {
         next = node->next;
+        if (node->body != NULL) {
+            join_stacked(graph, node);
+            continue;
+        }
         void **bucket = tn_map_put_int(&seen, hash_node(node), NULL);
         Node *equal = find_equal(*bucket, node);
         if (equal != NULL) {
