@@ -136,9 +136,15 @@ static const Dim *span(ConvGrad *cg, const Dim *n, int64_t apart) {
     return tn_dim_addc(cg->ctx, tn_dim_mulc(cg->ctx, tn_dim_addc(cg->ctx, n, -1), apart), 1);
 }
 
+/* The same for any number, none included: as the new convolution counts what it reads. */
+static const Dim *reach_of(ConvGrad *cg, const Dim *n, int64_t apart) {
+    return tn_dim_max(cg->ctx, span(cg, n, apart), tn_dim_const(cg->ctx, 0));
+}
+
 /* How one spatial dim of the new convolution reads its input. */
 typedef struct Reading {
-    int64_t stride, dilation, in_dilation, lo;
+    int64_t stride, dilation, in_dilation;
+    const Dim *lo;    /* padding in front */
     const Dim *total; /* elements it sees, padding included */
 } Reading;
 
@@ -157,15 +163,16 @@ static Value *convolve(ConvGrad *cg, Value *x, Value *w, const Reading *reading,
     }
     for (uint32_t i = 0; i < cg->spatial; i++) {
         const Reading *r = &reading[i];
-        const Dim *seen = span(cg, x->type.dims[i + 2], r->in_dilation);
-        const Dim *after = tn_dim_addc(cg->ctx, tn_dim_sub(cg->ctx, r->total, seen), -r->lo);
+        const Dim *seen = reach_of(cg, x->type.dims[i + 2], r->in_dilation);
+        const Dim *after = tn_dim_sub(cg->ctx, tn_dim_sub(cg->ctx, r->total, seen), r->lo);
         strides[i] = r->stride;
         dilations[i] = r->dilation;
         apart[i] = r->in_dilation;
-        lo[i] = r->lo;
-        hi[i] = after->kind == DIM_CONST ? after->value : 0;
-        numbers = numbers && after->kind == DIM_CONST;
-        before[i + 2] = tn_dim_const(cg->ctx, r->lo);
+        bool known = r->lo->kind == DIM_CONST && after->kind == DIM_CONST;
+        lo[i] = known ? r->lo->value : 0;
+        hi[i] = known ? after->value : 0;
+        numbers = numbers && known;
+        before[i + 2] = r->lo;
         total[i + 2] = r->total;
         interior[i + 2] = r->in_dilation - 1;
     }
@@ -249,14 +256,10 @@ static Value *input_cotangent(ConvGrad *cg) {
     Value *w = cg->rule->node->in[1];
     for (uint32_t i = 0; i < cg->spatial; i++) {
         int64_t d = cg->dilations[i], e = cg->in_dilations[i];
-        const Dim *reach = tn_dim_addc(cg->ctx, span(cg, cg->w->dims[i + 2], d), -1);
-        if (reach->kind != DIM_CONST) {
-            return tn_diag(&cg->ctx->diags, TN_UNSUPPORTED, cg->rule->node->loc,
-                           "the gradient of a convolution whose window is not known"),
-                   NULL;
-        }
+        const Dim *reach = tn_dim_addc(cg->ctx, reach_of(cg, cg->w->dims[i + 2], d), -1);
         const Dim *total = tn_dim_add(cg->ctx, span(cg, cg->x->dims[i + 2], e), reach);
-        reading[i] = (Reading){e, d, cg->strides[i], reach->value - cg->pads[i], total};
+        const Dim *lo = tn_dim_addc(cg->ctx, reach, -cg->pads[i]);
+        reading[i] = (Reading){e, d, cg->strides[i], lo, total};
     }
     /* [G, K/G, C/G, R] to [G, C/G, K/G, R], groups and channels joined */
     static const int64_t perm[] = {0, 2, 1, 0};
@@ -272,11 +275,12 @@ static Value *weight_cotangent(ConvGrad *cg) {
     Value *x = cg->rule->node->in[0];
     for (uint32_t i = 0; i < cg->spatial; i++) {
         int64_t s = cg->strides[i], d = cg->dilations[i];
-        const Dim *total = tn_dim_addc(
-            cg->ctx,
-            tn_dim_add(cg->ctx, span(cg, cg->w->dims[i + 2], d), span(cg, cg->g->dims[i + 2], s)),
-            -1);
-        reading[i] = (Reading){d, s, cg->in_dilations[i], cg->pads[i], total};
+        const Dim *total = tn_dim_addc(cg->ctx,
+                                       tn_dim_add(cg->ctx, span(cg, cg->w->dims[i + 2], d),
+                                                  reach_of(cg, cg->g->dims[i + 2], s)),
+                                       -1);
+        const Dim *lo = tn_dim_const(cg->ctx, cg->pads[i]);
+        reading[i] = (Reading){d, s, cg->in_dilations[i], lo, total};
     }
     /* [N, G, C/G, S] to [C/G, G, N, S], groups and batch joined */
     static const int64_t perm[] = {2, 1, 0, 1};
@@ -291,9 +295,11 @@ bool tn_grad_conv(GradRule *rule) {
     if (rule->wanted[0]) {
         rule->in_ct[0] = input_cotangent(&cg);
     }
+    if (rule->wanted[0] && rule->in_ct[0] == NULL) {
+        return false;
+    }
     if (rule->wanted[1]) {
         rule->in_ct[1] = weight_cotangent(&cg);
     }
-    return (!rule->wanted[0] || rule->in_ct[0] != NULL) &&
-           (!rule->wanted[1] || rule->in_ct[1] != NULL);
+    return !rule->wanted[1] || rule->in_ct[1] != NULL;
 }
