@@ -104,6 +104,21 @@ static void judge(Trial *trial, const Fault *fault, Tally *tally) {
     ctx->diags.items.len = 0;
 }
 
+/* Whether gradients do not vanish for the sizes: a softmax of one, a sum of nothing. */
+static bool is_telling(const Trial *trial) {
+    const GradCheck *check = &trial->checks[0];
+    bool telling = true;
+    for (size_t i = 0; i < check->gradient->inputs.len; i++) {
+        for (uint32_t d = 0; d < check->in[i].rank; d++) {
+            telling = telling && check->in[i].dims[d] > 0;
+        }
+    }
+    for (size_t i = 0; i < GRAD_SYMBOLS; i++) {
+        telling = telling && trial->test->sizes[i] != 1;
+    }
+    return telling;
+}
+
 static void plant_all(const GradCase *test, Tally *tally) {
     Ctx ctx;
     Trial trial;
@@ -111,7 +126,7 @@ static void plant_all(const GradCase *test, Tally *tally) {
     begin(&trial, &ctx, test);
     Faults faults = fault_begin(trial.checks[0].gradient, trial.checks[0].n_nodes);
     Fault fault;
-    while (fault_next(&faults, &fault)) {
+    while (is_telling(&trial) && fault_next(&faults, &fault)) {
         judge(&trial, &fault, tally);
     }
     tn_ctx_free(&ctx);
@@ -126,7 +141,7 @@ static void test_every_fault_is_caught(void **state) {
     print_message("%d faults: %d caught, %d that change no number\n", tally.planted, tally.caught,
                   tally.equal);
     assert_int_equal(tally.missed, 0);
-    assert_true(tally.planted > 5000);
+    assert_true(tally.planted > 10000);
     assert_true(tally.equal * 14 < tally.planted);
 }
 
