@@ -162,6 +162,18 @@ static void enqueue_new(Engine *engine, const Node *node, uint32_t n_before) {
     }
 }
 
+/* Removes the nodes made since there were `n_before` ids, which nothing uses. What they read is as
+ * it was: no rule is to be tried again for that. */
+static void drop_new(Engine *engine, const Node *node, uint32_t n_before) {
+    for (Node *made = node->prev, *prev; made != NULL && made->id >= n_before; made = prev) {
+        prev = made->prev;
+        if (is_unused(made)) {
+            *state_of(engine, made) |= REMOVED;
+            tn_node_remove(engine->graph, made);
+        }
+    }
+}
+
 /* ---- applying rules ---- */
 
 static void index_rules(Engine *engine) {
@@ -177,8 +189,7 @@ static void index_rules(Engine *engine) {
 }
 
 /* Tries the rules of `node` until one applies; false after a diagnostic. A replacement whose
- * dims are not provably those of the original is dropped: unused nodes go when their turn
- * comes. */
+ * dims are not provably those of the original is dropped. */
 static bool step(Engine *engine, Node *node) {
     Graph *graph = engine->graph;
     size_t n_diags = graph->ctx->diags.items.len;
@@ -194,11 +205,12 @@ static bool step(Engine *engine, Node *node) {
         if (by == NULL || by == node->out[0]) {
             continue;
         }
-        enqueue_new(engine, node, n_before);
         if (tn_type_same_shape(&by->type, &node->out[0]->type)) {
+            enqueue_new(engine, node, n_before);
             replace(engine, node, by);
             return true;
         }
+        drop_new(engine, node, n_before);
     }
     return true;
 }
