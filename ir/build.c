@@ -139,9 +139,9 @@ Value *tn_build_place(Build *build, Value *x, const Dim *const *lo, const int64_
     int64_t steps[TN_MAX_RANK + 1];
     bool cut = false;
     for (uint32_t d = 0; x != NULL && d < x->type.rank; d++) {
-        const Dim *span = tn_dim_addc(
-            ctx, tn_dim_mulc(ctx, tn_dim_addc(ctx, x->type.dims[d], -1), interior[d] + 1), 1);
-        span = tn_dim_max(ctx, span, zero);
+        /* as pad counts it, so that what is added cancels */
+        const Dim *gaps = tn_dim_max(ctx, tn_dim_addc(ctx, x->type.dims[d], -1), zero);
+        const Dim *span = tn_dim_add(ctx, x->type.dims[d], tn_dim_mulc(ctx, gaps, interior[d]));
         before[d] = tn_dim_max(ctx, lo[d], zero);
         starts[d] = tn_dim_max(ctx, tn_dim_mulc(ctx, lo[d], -1), zero);
         /* what the slice below is to find behind its start */
