@@ -22,7 +22,7 @@ typedef struct CaseTensor {
 #define CASE_T(dtype, dims, ...) {dtype, dims, (const double[]){__VA_ARGS__}, false}
 #define CASE_GIVEN(dtype, dims, ...) {dtype, dims, (const double[]){__VA_ARGS__}, true}
 
-enum { CASE_INPUTS = 6, CASE_OUTPUTS = 4 };
+enum { CASE_INPUTS = 8, CASE_OUTPUTS = 4 };
 
 typedef struct OpCase {
     int opset;
