@@ -61,6 +61,33 @@ static void set_pos(Lowering *lowering, const Value *value, const Dim *const *in
         tn_arena_copy(&ctx_of(lowering)->scratch, index, (TN_MAX_RANK) * sizeof *index);
 }
 
+/* An index for a member that is stored but whose operands have none: from the first value on the
+ * way back, through maps and views that only move elements, that has the dims of the space. */
+static bool place_by_chain(Ctx *ctx, const Node *node, uint32_t rank, const Dim *const *dims,
+                           const Dim *const *index, const Dim **at) {
+    const Type *type = &node->out[0]->type;
+    if (tn_dims_equal(type->rank, type->dims, rank, dims)) {
+        memcpy(at, index, rank * sizeof *at);
+        return true;
+    }
+    bool view = tn_node_class(node) == OPC_VIEW && tn_node_has(node, TRAIT_BIJECTIVE);
+    for (uint32_t i = 0; i < node->n_in && (view || tn_node_class(node) == OPC_MAP); i++) {
+        const Dim *from[TN_MAX_RANK] = {0};
+        const Node *def = node->in[i]->def;
+        if (def == NULL || def->group != node->group ||
+            !place_by_chain(ctx, def, rank, dims, index, from)) {
+            continue;
+        }
+        if (view) {
+            tn_view_forward(ctx, node, from, at);
+        } else {
+            memcpy(at, from, type->rank * sizeof *at);
+        }
+        return true;
+    }
+    return false;
+}
+
 /* The index of a member given that of its operands, or of its dims being those of the space. */
 static void place_member(Lowering *lowering, const Node *node, uint32_t rank,
                          const Dim *const *dims, const Dim *const *index) {
@@ -90,6 +117,9 @@ static void place_member(Lowering *lowering, const Node *node, uint32_t rank,
     if (!lowering->inner[out->id] && !(product && lowering->slots[out->id] == NULL) &&
         tn_dims_equal(out->type.rank, out->type.dims, rank, dims)) {
         set_pos(lowering, out, index);
+    } else if (product && lowering->slots[out->id] != NULL &&
+               place_by_chain(ctx_of(lowering), node, rank, dims, index, at)) {
+        set_pos(lowering, out, at);
     }
 }
 
@@ -217,6 +247,26 @@ static bool compute_member(Lowering *lowering, const Node *node) {
     return tn_lower_read(&lowering->lower, out, index) != NULL;
 }
 
+static bool no_index(Lowering *lowering, const Node *node) {
+    return tn_diag(&ctx_of(lowering)->diags, TN_INTERNAL, node->loc,
+                   "lower: %s %u has no place in the loops of its kernel",
+                   tn_op_info(node->op)->name, node->out[0]->id);
+}
+
+/* What is stored must have an index. */
+static bool all_placed(Lowering *lowering) {
+    const Group *group = lowering->group;
+    bool placed = true;
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        const Node *node = group->nodes.data[i];
+        uint32_t id = node->out[0]->id;
+        if (lowering->slots[id] != NULL && lowering->pos[id] == NULL) {
+            placed = no_index(lowering, node);
+        }
+    }
+    return placed;
+}
+
 /* Computes members that have an index, in order, and stores those that lie in memory. */
 static bool store_members(Lowering *lowering, bool eager) {
     const Group *group = lowering->group;
@@ -252,7 +302,7 @@ static bool lower_pointwise(Lowering *lowering) {
     for (size_t i = 0; i < group->nodes.len; i++) {
         place_member(lowering, group->nodes.data[i], type->rank, type->dims, index);
     }
-    return store_members(lowering, false);
+    return all_placed(lowering) && store_members(lowering, false);
 }
 
 /* ---- row groups ---- */
@@ -311,12 +361,6 @@ static void full_index(const Group *group, const Dim *const *root, const Dim *co
 static bool is_full_member(const Lowering *lowering, const Node *node) {
     return tn_node_class(node) != OPC_REDUCE && lowering->pos[node->out[0]->id] == NULL &&
            !lowering->inner[node->out[0]->id];
-}
-
-static bool no_index(Lowering *lowering, const Node *node) {
-    return tn_diag(&ctx_of(lowering)->diags, TN_INTERNAL, node->loc,
-                   "lower: %s %u has no place in the loops of its kernel",
-                   tn_op_info(node->op)->name, node->out[0]->id);
 }
 
 /* The inner loops that store results of the full space. */
@@ -417,7 +461,7 @@ static bool lower_reduce(Lowering *lowering) {
     for (size_t i = 0; i < group->nodes.len; i++) {
         place_member(lowering, group->nodes.data[i], group->rank, group->dims, root);
     }
-    return store_members(lowering, false);
+    return all_placed(lowering) && store_members(lowering, false);
 }
 
 /* ---- sweeps ---- */
