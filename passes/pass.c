@@ -76,7 +76,8 @@ static bool verify(Compile *compile, const Pass *pass) {
 /* Graph passes work on one graph: bodies of loops are graphs of their own, done first. */
 static bool run_on_bodies(Compile *compile, const Pass *pass) {
     Graph *graph = compile->graph;
-    bool ok = true;
+    bool in_body = compile->in_body, ok = true;
+    compile->in_body = true;
     for (Node *node = graph->first; ok && node != NULL; node = node->next) {
         if (node->body != NULL && pass->level == PASS_GRAPH) {
             compile->graph = node->body;
@@ -84,6 +85,7 @@ static bool run_on_bodies(Compile *compile, const Pass *pass) {
         }
     }
     compile->graph = graph;
+    compile->in_body = in_body;
     return ok;
 }
 

@@ -32,7 +32,8 @@ typedef struct Compile {
     Ctx *ctx;
     Options options;
     Module *module;   /* all entries; NULL when a graph is compiled alone, in tests */
-    Graph *graph;     /* the entry passes work on */
+    Graph *graph;     /* the entry passes work on, or a body of its loops */
+    bool in_body;     /* symbols of `graph` may be given by the graphs around it */
     Program *program; /* of that entry; NULL before lowering */
     TN_VEC(Program *) programs; /* of the entries done, in order */
     Weights *weights; /* what the entries' programs share; NULL before the first */
