@@ -54,10 +54,14 @@ static Value *copy_outside(Hoist *hoist, Value *value) {
     return hoist->map[value->id];
 }
 
+/* Whether something that stays reads the value: it differs from turn to turn, or is a formula
+ * that such a thing reads. */
 static bool reads_variable(const Hoist *hoist, const Value *value) {
     bool reads = value->is_output;
     for (const Use *use = value->uses; use != NULL && !reads; use = use->next) {
-        reads = use->user->body != NULL || !hoist->fixed[use->user->out[0]->id];
+        const Node *user = use->user;
+        reads = user->body != NULL || !hoist->fixed[user->out[0]->id] ||
+                (!is_work(user) && reads_variable(hoist, user->out[0]));
     }
     return reads;
 }
@@ -68,9 +72,10 @@ static void hoist_loop(Compile *compile, Node *node) {
                    .node = node,
                    .shape = tn_loop_shape(node),
                    .arena = &compile->ctx->scratch};
-    hoist.fixed = TN_NEW_ARRAY(hoist.arena, uint8_t, body->n_values + 1u);
-    hoist.map = TN_NEW_ARRAY(hoist.arena, Value *, body->n_values + 1u);
     uint32_t known = body->n_values;
+    /* each of these may become a further input, which others that leave read */
+    hoist.fixed = TN_NEW_ARRAY(hoist.arena, uint8_t, 2 * (size_t)known + 1);
+    hoist.map = TN_NEW_ARRAY(hoist.arena, Value *, 2 * (size_t)known + 1);
     find_fixed(&hoist);
     for (Node *inner = body->first; inner != NULL; inner = inner->next) {
         Value *value = inner->n_out == 1 ? inner->out[0] : NULL;
@@ -80,6 +85,8 @@ static void hoist_loop(Compile *compile, Node *node) {
         }
         Value *outside = copy_outside(&hoist, value);
         Value *input = tn_loop_add_invariant(compile->graph, node, outside);
+        hoist.fixed[input->id] = 1;
+        hoist.map[input->id] = outside;
         tn_value_replace(body, value, input);
     }
 }
