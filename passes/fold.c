@@ -50,8 +50,9 @@ static bool is_bounded(const Node *node) {
     return result <= RESULT_MAX || result <= bytes;
 }
 
+/* Loops stay: nothing bounds their turns, and their bodies may see symbols. */
 static bool can_fold(const Node *node) {
-    if (node->n_in == 0 || node->n_out != 1 || count_of(node->out[0]) < 0) {
+    if (node->body != NULL || node->n_in == 0 || node->n_out != 1 || count_of(node->out[0]) < 0) {
         return false;
     }
     for (uint32_t i = 0; i < node->n_in; i++) {
