@@ -91,8 +91,6 @@ typedef struct Val {
  * diagnostic. `sizes` receives the symbols it takes after its buffers. */
 const char *tn_emit_kernel(Ctx *ctx, Prelude *prelude, Kernel *kernel, const bool *shared,
                            const uint32_t **sizes, size_t *n_sizes);
-/* Bytes of thread-private memory its locals take, in the layout the kernel uses. */
-const Dim *tn_emit_scratch(Ctx *ctx, const Kernel *kernel);
 
 void tn_emit_line(Emit *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *tn_emit_text(Emit *e, const char *format, ...) __attribute__((format(printf, 2, 3)));

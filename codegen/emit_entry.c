@@ -658,8 +658,6 @@ static bool emit_kernels(Entry *entry, Prelude *prelude, Kernels *kernels) {
         }
         tn_arena_reset(&entry->ctx->scratch, mark);
         steps[i].kernel = add_kernel(entry, kernels, text);
-        entry->scratch =
-            tn_dim_max(entry->ctx, entry->scratch, tn_emit_scratch(entry->ctx, step->kernel));
     }
     return true;
 }
@@ -695,7 +693,7 @@ static Entry make_entry(EmitModule *em, size_t i) {
                    .options = em->options,
                    .id = tn_arena_printf(&ctx->arena, "e%zu", i),
                    .steps = TN_NEW_ARRAY(&ctx->arena, EntryStep, program->steps.len + 1),
-                   .scratch = tn_dim_const(ctx, 0),
+                   .scratch = program->scratch,
                    .io = &em->io,
                    .n_outdims = count_outdims(program->graph)};
     find_placed(&entry);

@@ -6,7 +6,7 @@
 
 #include "codegen/emit.h"
 
-enum { ALIGN = 64, MAX_STATEMENTS = 6000 };
+enum { MAX_STATEMENTS = 6000 };
 
 bool tn_emit_fail(Emit *e, tn_status status, const char *what) {
     if (!e->failed) {
@@ -99,22 +99,6 @@ const Dim *tn_emit_position(Emit *e, const Buf *buf, const Dim *const *index) {
 
 /* ---- the function ---- */
 
-static const Dim *local_bytes(Ctx *ctx, const Buf *buf) {
-    const Dim *count = tn_dim_product(ctx, buf->dims, buf->rank);
-    const Dim *bytes = tn_dim_mulc(ctx, count, (int64_t)tn_dtype_bytes(buf->dtype));
-    return tn_dim_mulc(ctx, tn_dim_ceil_div(ctx, bytes, tn_dim_const(ctx, ALIGN)), ALIGN);
-}
-
-const Dim *tn_emit_scratch(Ctx *ctx, const Kernel *kernel) {
-    const Dim *sum = tn_dim_const(ctx, 0);
-    for (size_t i = 0; i < kernel->bufs.len; i++) {
-        if (kernel->bufs.data[i]->kind == BUF_LOCAL) {
-            sum = tn_dim_add(ctx, sum, local_bytes(ctx, kernel->bufs.data[i]));
-        }
-    }
-    return sum;
-}
-
 static void declare_locals(Emit *e) {
     const Dim *at = tn_dim_const(e->ctx, 0);
     for (size_t i = 0; i < e->kernel->bufs.len; i++) {
@@ -126,7 +110,7 @@ static void declare_locals(Emit *e) {
         tn_emit_line(e, "%s *restrict const b%zu = (%s *)(scratch + %s);", type, i, type,
                      tn_emit_dim(e, at));
         tn_emit_line(e, "(void)b%zu;", i);
-        at = tn_dim_add(e->ctx, at, local_bytes(e->ctx, buf));
+        at = tn_dim_add(e->ctx, at, tn_buf_local_bytes(e->ctx, buf));
     }
 }
 

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { LINE_BYTES = 64 };
+
 /* ---- kernels ---- */
 
 Kernel *tn_kernel_new(Ctx *ctx, const char *name) {
@@ -42,6 +44,24 @@ Buf *tn_kernel_buf(Kernel *kernel, BufKind kind, DType dtype, int rank, const Di
     buf->align = (uint32_t)tn_dtype_bytes(dtype);
     tn_vec_push(arena, &kernel->bufs, buf);
     return buf;
+}
+
+const Dim *tn_buf_local_bytes(Ctx *ctx, const Buf *buf) {
+    const Dim *line = tn_dim_const(ctx, LINE_BYTES);
+    const Dim *count = tn_dim_product(ctx, buf->dims, buf->rank);
+    const Dim *bytes = tn_dim_mulc(ctx, count, (int64_t)tn_dtype_bytes(buf->dtype));
+    return tn_dim_mul(ctx, tn_dim_ceil_div(ctx, bytes, line), line);
+}
+
+const Dim *tn_kernel_local_bytes(const Kernel *kernel) {
+    const Dim *sum = tn_dim_const(kernel->ctx, 0);
+    for (size_t i = 0; i < kernel->bufs.len; i++) {
+        if (kernel->bufs.data[i]->kind == BUF_LOCAL) {
+            sum = tn_dim_add(kernel->ctx, sum,
+                             tn_buf_local_bytes(kernel->ctx, kernel->bufs.data[i]));
+        }
+    }
+    return sum;
 }
 
 Temp *tn_kernel_temp(Kernel *kernel, DType dtype, int rank, const int32_t *extents) {

@@ -129,6 +129,9 @@ typedef struct Kernel {
 Kernel *tn_kernel_new(Ctx *ctx, const char *name);
 /* Adds a buffer with dense strides over `dims`. */
 Buf *tn_kernel_buf(Kernel *kernel, BufKind kind, DType dtype, int rank, const Dim *const *dims);
+/* Bytes of a local buffer, a multiple of a cache line; and of all of a kernel. */
+const Dim *tn_buf_local_bytes(Ctx *ctx, const Buf *buf);
+const Dim *tn_kernel_local_bytes(const Kernel *kernel);
 Temp *tn_kernel_temp(Kernel *kernel, DType dtype, int rank, const int32_t *extents);
 Kernel *tn_kernel_clone(const Kernel *kernel); /* shares nothing mutable */
 

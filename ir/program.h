@@ -40,7 +40,6 @@ typedef struct Step {
     const Dim **offsets;
     bool barrier; /* all threads meet before this step */
     bool serial; /* too small to share: thread 0 runs all of it */
-    const Dim *scratch; /* bytes of thread-private memory the kernel's locals need */
 } Step;
 
 /* Steps first..last run `trips` times, with `round` = 0, 1, ... Loops nest or lie apart;
@@ -63,7 +62,7 @@ typedef struct Program {
     TN_VEC(Step) steps;
     TN_VEC(ProgramLoop) loops;
     bool static_plan; /* every slot size is constant: offsets are final */
-    const Dim *scratch; /* largest step.scratch: per thread */
+    const Dim *scratch; /* most that the locals of a step take, per thread */
     uint64_t arena_bytes; /* static plan, without scratch */
     uint64_t peak_bytes; /* static plan: largest sum of live slots */
 } Program;

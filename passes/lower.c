@@ -165,7 +165,7 @@ static void params_first(Kernel *kernel) {
 
 static void finish_step(Lowering *lowering) {
     Ctx *ctx = lowering->lower.ctx;
-    Step step = {.kernel = lowering->kernel, .scratch = tn_dim_const(ctx, 0)};
+    Step step = {.kernel = lowering->kernel};
     step.args = tn_arena_copy(&ctx->arena, lowering->args.data,
                               (lowering->args.len + (lowering->args.len == 0)) * sizeof(Slot *));
     step.offsets = tn_arena_copy(&ctx->arena, lowering->arg_offsets.data,
@@ -175,11 +175,7 @@ static void finish_step(Lowering *lowering) {
         const Buf *buf = lowering->kernel->bufs.data[i];
         const Dim *bytes = tn_dim_mulc(ctx, tn_dim_product(ctx, buf->dims, buf->rank),
                                        (int64_t)tn_dtype_bytes(buf->dtype));
-        if (buf->kind == BUF_LOCAL) {
-            const Dim *rounded =
-                tn_dim_mulc(ctx, tn_dim_divc(ctx, tn_dim_addc(ctx, bytes, 63), 64), 64);
-            step.scratch = tn_dim_add(ctx, step.scratch, rounded);
-        } else {
+        if (buf->kind != BUF_LOCAL) {
             lowering->kernel->bytes += (double)tn_dim_hint(ctx, bytes);
         }
     }

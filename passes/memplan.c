@@ -37,6 +37,7 @@ void tn_memplan_lives(Program *program) {
     for (size_t i = 0; i < program->slots.len; i++) {
         program->slots.data[i]->first = program->slots.data[i]->last = -1;
     }
+    program->scratch = tn_dim_const(program->ctx, 0);
     for (size_t i = 0; i < program->steps.len; i++) {
         const Step *step = &program->steps.data[i];
         for (size_t k = 0, param = 0; k < step->kernel->bufs.len; k++) {
@@ -44,7 +45,8 @@ void tn_memplan_lives(Program *program) {
                 extend_life(program, step->args[param++], (int32_t)i);
             }
         }
-        program->scratch = tn_dim_max(program->ctx, program->scratch, step->scratch);
+        program->scratch =
+            tn_dim_max(program->ctx, program->scratch, tn_kernel_local_bytes(step->kernel));
     }
 }
 

@@ -5,6 +5,8 @@
  * its next use on it is made anew by the steps that made it, run again just before. A step
  * that runs again is the same kernel on the same operands, so results keep every bit.
  *
+ * The arena is that of one thread: each further one takes the bytes of its locals besides.
+ *
  * What cannot be run again: loops and what is made inside them, steps that write state or
  * outputs or change what they read, and readers of state that has got its new value.
  */
@@ -321,8 +323,9 @@ bool tn_pass_recompute(Compile *compile) {
             return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){.node = compile->graph->name},
                            "--train-memory needs all sizes: fix symbolic dimensions with --dim");
         }
-        least = program->arena_bytes < least ? program->arena_bytes : least;
-        if (program->arena_bytes <= budget) {
+        uint64_t bytes = program->arena_bytes + (uint64_t)program->scratch->value;
+        least = bytes < least ? bytes : least;
+        if (bytes <= budget) {
             return true;
         }
         if (program->steps.len > limit || !improve(program)) {

@@ -178,7 +178,7 @@ void kernel_run_call(const KernelCode *code, const KernelData *data, const int64
     for (size_t i = 0; i < code->n_sizes; i++) {
         sizes[i] = symbols[code->sizes[i]];
     }
-    const Dim *scratch_dim = tn_emit_scratch(code->kernel->ctx, code->kernel);
+    const Dim *scratch_dim = tn_kernel_local_bytes(code->kernel);
     assert_true(tn_dim_eval(scratch_dim, symbols, &scratch_bytes));
     unsigned char *scratch = kernel_run_guard((size_t)scratch_bytes);
     memset(scratch, 0x7f, (size_t)scratch_bytes);
