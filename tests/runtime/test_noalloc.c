@@ -1,7 +1,7 @@
 /* test_noalloc.c: a run whose shapes were planned allocates nothing.
  *
- * The allocator is counted by standing in for it, which a sanitizer does itself: there
- * the test is skipped.
+ * Calls of the allocator are counted by standing in for it, which a sanitizer does itself:
+ * there the test is skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,61 +9,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 
 #include "tests/runtime/fixture.h"
 #include "tests/runtime/train_fixture.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define CAN_COUNT 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CAN_COUNT 0
-#else
-#define CAN_COUNT 1
-#endif
-#else
-#define CAN_COUNT 1
-#endif
-
-static atomic_long allocations;
-
-#if CAN_COUNT
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-
-void *malloc(size_t size) {
-    atomic_fetch_add(&allocations, 1);
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size) {
-    atomic_fetch_add(&allocations, 1);
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size) {
-    atomic_fetch_add(&allocations, 1);
-    return __libc_realloc(old, size);
-}
-
-void *aligned_alloc(size_t align, size_t size) {
-    atomic_fetch_add(&allocations, 1);
-    return __libc_memalign(align, size);
-}
-
-int posix_memalign(void **out, size_t align, size_t size) {
-    atomic_fetch_add(&allocations, 1);
-    *out = __libc_memalign(align, size);
-    return *out ? 0 : ENOMEM;
-}
-#endif
+#include "tests/support/alloc_count.h"
 
 static void runs_allocate_nothing(void **state) {
     (void)state;
-    if (!CAN_COUNT) {
+    if (alloc_count() < 0) {
         skip();
     }
     static float x[300], y[300], z[300], s[8];
@@ -81,12 +34,12 @@ static void runs_allocate_nothing(void **state) {
         assert_int_equal(tn_session_create(model, NULL, &session, NULL, 0), TN_OK);
         tn_session_set_threads(session, threads);
         assert_int_equal(tn_session_plan(session, in, 3, shapes, 2), TN_OK);
-        long before = atomic_load(&allocations);
+        long before = alloc_count();
         assert_true(before > 0); /* the counter works */
         for (int i = 0; i < 20; i++) {
             assert_int_equal(tn_session_run(session, in, 3, out, 2), TN_OK);
         }
-        assert_int_equal(atomic_load(&allocations), before);
+        assert_int_equal(alloc_count(), before);
         tn_session_destroy(session);
     }
     tn_model_close(model);
@@ -96,7 +49,7 @@ static void runs_allocate_nothing(void **state) {
  * hyper-parameter, nor another state costs memory. */
 static void training_allocates_nothing(void **unused) {
     (void)unused;
-    if (!CAN_COUNT) {
+    if (alloc_count() < 0) {
         skip();
     }
     static float x[TRAIN_N] = {1, 2, 3};
@@ -115,7 +68,7 @@ static void training_allocates_nothing(void **unused) {
         tn_session_set_threads(step, threads);
         assert_int_equal(tn_session_plan(init, &seed_in, 1, NULL, 0), TN_OK);
         assert_int_equal(tn_session_plan(step, &in, 1, &shape, 1), TN_OK);
-        long before = atomic_load(&allocations);
+        long before = alloc_count();
         for (seed = 0; seed < 20; seed++) {
             void *state = states[seed % 2];
             tn_session_set_state(init, state);
@@ -124,7 +77,7 @@ static void training_allocates_nothing(void **unused) {
             assert_int_equal(tn_session_run(init, &seed_in, 1, NULL, 0), TN_OK);
             assert_int_equal(tn_session_run(step, &in, 1, &out, 1), TN_OK);
         }
-        assert_int_equal(atomic_load(&allocations), before);
+        assert_int_equal(alloc_count(), before);
         tn_session_destroy(init);
         tn_session_destroy(step);
     }

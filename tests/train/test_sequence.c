@@ -1,0 +1,25 @@
+/* test_sequence.c: training models of loops over time hold what
+ * tests/support/train_check.h says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/train_check.h"
+
+static void hold(void **state) {
+    (void)state;
+    static const TrainCase cases[] = {
+        {"examples/train/gru.tn", 10},
+        {"examples/train/lstm.tn", 2},
+        {"bench/lstm.tn", 2},
+    };
+    train_check(cases, sizeof cases / sizeof *cases);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hold)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
