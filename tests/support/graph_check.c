@@ -49,7 +49,8 @@ static double tolerance_of(const RefTensor *exact, const RefTensor *disturbed, d
             sensitive = fmax(sensitive, fabs(exact->f[i] - disturbed->f[i]));
         }
     }
-    return relative * most + sensitivity_factor * sensitive;
+    double least = exact->dtype == TN_F32 ? 0x1p-126 : 0x1p-1022; /* less may be lost */
+    return relative * most + sensitivity_factor * sensitive + least;
 }
 
 static bool same_float(double a, double b, double tolerance) {

@@ -94,7 +94,7 @@ static GenInfo settle(const Value *value, GenInfo info) {
     return info;
 }
 
-static void record(Gen *gen, Value *value, GenInfo info) {
+void gen_record(Gen *gen, Value *value, GenInfo info) {
     tn_vec_push(&gen->ctx->arena, &gen->values, value);
     tn_vec_push(&gen->ctx->arena, &gen->infos, settle(value, info));
 }
@@ -143,9 +143,6 @@ Value *gen_value(Gen *gen, GenWants *wants) {
 
 /* ---- nodes ---- */
 
-/* Larger floats lose their small differences; there are better graphs to try. */
-static const double mag_max = 1e5;
-
 Value *gen_node(Gen *gen, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                 uint32_t n_attrs, GenInfo info) {
     for (uint32_t i = 0; i < n_in; i++) {
@@ -158,13 +155,13 @@ Value *gen_node(Gen *gen, Op op, Value *const *in, uint32_t n_in, const Attr *at
         return NULL;
     }
     Value *value = node->out[0];
-    bool too_wild = gen_is_float(value) && !(info.mag <= mag_max);
+    bool too_wild = gen_is_float(value) && !(info.mag <= gen->mag_max);
     if (gen_count(gen, &value->type) > GEN_COUNT_MAX || value->type.rank > GEN_RANK_MAX ||
         too_wild) {
         tn_node_remove(gen->graph, node);
         return NULL;
     }
-    record(gen, value, info);
+    gen_record(gen, value, info);
     return value;
 }
 
@@ -224,7 +221,7 @@ static Value *add_const(Gen *gen, const RefTensor *tensor, GenInfo info) {
     Value *value =
         tn_const_new(gen->graph, tn_type_make(tensor->dtype, tensor->rank, dims), bytes, NULL);
     if (value != NULL) {
-        record(gen, value, info);
+        gen_record(gen, value, info);
     }
     return value;
 }
@@ -379,7 +376,7 @@ static void add_input(Gen *gen, DType dtype, uint32_t rank, const Dim *const *di
     snprintf(name, sizeof name, "x%zu", gen->graph->inputs.len);
     Value *input = tn_graph_add_input(gen->graph, name, tn_type_make(dtype, (uint8_t)rank, dims));
     bool is_float = tn_dtype_is_float(dtype);
-    record(gen, input, (GenInfo){is_float ? 4 : 9, is_float ? 2 : 0});
+    gen_record(gen, input, (GenInfo){is_float ? 4 : 9, is_float ? 2 : 0});
     place_symbols(gen, input);
 }
 
@@ -426,9 +423,10 @@ static const Choice choices[] = {
     {gen_step_copy, 1},    {gen_step_reduce, 8},      {gen_step_arg, 3},
     {gen_step_softmax, 4}, {gen_step_norm, 4},        {gen_step_contract, 9},
     {gen_step_conv, 9},    {gen_step_pool, 5},        {gen_step_unpool, 3},
-    {gen_step_cumsum, 4},  {gen_step_scatter, 5},     {gen_step_random, 2}};
+    {gen_step_cumsum, 4},  {gen_step_scatter, 5},     {gen_step_random, 2},
+    {gen_step_loop, 3}};
 
-static void take_step(Gen *gen) {
+void gen_take_step(Gen *gen) {
     int total = 0;
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         total += choices[i].weight;
@@ -464,13 +462,14 @@ Graph *gen_graph(Ctx *ctx, GenOptions options) {
     Gen gen = {.ctx = ctx,
                .graph = tn_graph_new(ctx, "random"),
                .random = options.seed * 0x2545f4914f6cdd1dull + 1,
-               .float_type = options.float_type};
+               .float_type = options.float_type,
+               .mag_max = 1e5};
     add_symbols(&gen);
     add_inputs(&gen);
     static const int64_t lengths[] = {3, 5, 8, 12, 20, 30};
     int64_t n_steps = GEN_PICK(&gen, lengths);
     for (int64_t i = 0; i < n_steps && ctx->diags.items.len == 0; i++) {
-        take_step(&gen);
+        gen_take_step(&gen);
     }
     add_outputs(&gen);
     return gen.graph;

@@ -15,6 +15,8 @@ typedef struct Gen {
     Graph *graph;
     uint64_t random;
     DType float_type;
+    double mag_max; /* of floats: larger ones lose their small differences */
+    int depth;      /* loops around */
     TN_VEC(Value *) values;
     TN_VEC(GenInfo) infos; /* parallel to values */
     const Dim *symbols[3];
@@ -24,6 +26,11 @@ typedef struct Gen {
 /* Adds a node and its value with what is known of it; NULL when it would be too large or not
  * tame (nothing is added then). */
 typedef Value *GenStep(Gen *gen);
+
+/* Notes a value and what is known of it. */
+void gen_record(Gen *gen, Value *value, GenInfo info);
+/* One random step. */
+void gen_take_step(Gen *gen);
 
 /* Limits of what is generated. */
 enum { GEN_COUNT_MAX = 6000, GEN_WORK_MAX = 400000, GEN_RANK_MAX = 5, GEN_SYMBOL_MAX = 8 };
@@ -75,12 +82,13 @@ Value *gen_number_like(Gen *gen, const Value *like, double number);
 Value *gen_expand(Gen *gen, Value *x, uint32_t rank, const Dim *const *dims, const int64_t *axes);
 Value *gen_reshape(Gen *gen, Value *x, uint32_t rank, const Dim *const *dims);
 
-/* Steps, by file: graph_gen_map.c, graph_gen_move.c, graph_gen_reduce.c. */
+/* Steps, by file: graph_gen_map.c, graph_gen_move.c, graph_gen_reduce.c, graph_gen_loop.c. */
 GenStep gen_step_smooth, gen_step_arithmetic, gen_step_exact, gen_step_compare, gen_step_logic,
     gen_step_select, gen_step_cast, gen_step_random;
 GenStep gen_step_reshape, gen_step_transpose, gen_step_expand, gen_step_slice, gen_step_pad,
     gen_step_concat, gen_step_gather, gen_step_scatter, gen_step_source, gen_step_copy;
 GenStep gen_step_reduce, gen_step_arg, gen_step_softmax, gen_step_norm, gen_step_contract,
     gen_step_conv, gen_step_pool, gen_step_unpool, gen_step_cumsum;
+GenStep gen_step_loop;
 
 #endif
