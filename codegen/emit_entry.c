@@ -224,8 +224,26 @@ static void print_call(Entry *entry, size_t i, StrBuf *out) {
     tn_str_puts(out, step->serial ? "        }\n" : "");
 }
 
+/* All threads meet, then read the condition once. */
+static void open_guarded(Entry *entry, const ProgramLoop *loop, size_t number, StrBuf *out) {
+    tn_str_printf(out, "        run->barrier(run->team);\n        if (%s*((const unsigned char *)",
+                  loop->when ? "" : "!");
+    put_slot(entry, loop->guard, out);
+    if (loop->guard_offset != NULL) {
+        tn_str_puts(out, " + ");
+        put_size(entry, loop->guard_offset, out);
+    }
+    tn_str_printf(out,
+                  ")) {\n            const int64_t round%zu = 0;\n            (void)round%zu;\n",
+                  number, number);
+}
+
 static void open_loop(Entry *entry, size_t number, StrBuf *out) {
     const ProgramLoop *loop = &entry->program->loops.data[number];
+    if (loop->guard != NULL) {
+        open_guarded(entry, loop, number, out);
+        return;
+    }
     tn_str_printf(out, "        for (int64_t round%zu = 0; round%zu < ", number, number);
     put_size(entry, loop->trips, out);
     tn_str_printf(out, "; round%zu++) {\n", number);

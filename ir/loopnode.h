@@ -1,4 +1,5 @@
-/* loopnode.h: the parts of a `loop` node; see ir/ops/loop.c for what they mean. */
+/* loopnode.h: the parts of a `loop` or `if` node; see ir/ops/loop.c and ir/ops/if.c for what they
+ * mean. An `if` is a loop of one turn or none. */
 #ifndef TN_IR_LOOPNODE_H
 #define TN_IR_LOOPNODE_H
 
@@ -12,6 +13,7 @@ typedef struct LoopShape {
     uint32_t invariant; /* the rest of the operands */
     uint32_t stacked;   /* body outputs and results after the carried ones */
     bool reverse;
+    Value *condition;   /* of `if`: the first invariant; NULL: none */
 } LoopShape;
 
 LoopShape tn_loop_shape(const Node *node);
@@ -30,5 +32,8 @@ Type tn_loop_slice_type(const Type *type);
  * diagnostic. */
 Node *tn_loop_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, const Dim *trips,
                   uint32_t carried, uint32_t scanned, bool reverse, Loc loc, Node *before);
+/* The same for an `if`: carried, condition, invariant. */
+Node *tn_if_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, uint32_t carried,
+                Loc loc, Node *before);
 
 #endif

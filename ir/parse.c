@@ -461,14 +461,14 @@ static bool parse_results(Parser *p, NodeText *text) {
 
 static Graph *parse_body_graph(Parser *p);
 
-/* "do graph @body(...) -> (...) { ... }" of a loop. */
+/* "do graph @body(...) -> (...) { ... }" of a loop or an if. */
 static bool parse_body_of(Parser *p, NodeText *text) {
     bool loop = tn_op_info(text->op)->cls == OPC_LOOP;
     if (!tn_lex_accept_word(&p->lexer, "do")) {
         return !loop || tn_lex_expected(&p->lexer, "do and the body");
     }
     if (!loop) {
-        return tn_lex_error(&p->lexer, &text->op_token, "only loop has a body");
+        return tn_lex_error(&p->lexer, &text->op_token, "only loop and if have a body");
     }
     text->body = parse_body_graph(p);
     if (text->body != NULL && text->body->outputs.len != text->results.len) {

@@ -74,14 +74,26 @@ int32_t tn_program_outer_loop(const Program *program, int32_t step) {
     return loop;
 }
 
+static void print_loop_head(const Program *program, const ProgramLoop *loop, StrBuf *out) {
+    if (loop->guard == NULL) {
+        tn_str_puts(out, "loop ");
+        tn_dim_print(program->ctx, loop->round, out);
+        tn_str_puts(out, " in ");
+        tn_dim_print(program->ctx, loop->trips, out);
+        return;
+    }
+    tn_str_printf(out, "%s %u", loop->when ? "if" : "unless", loop->guard->id);
+    if (loop->guard_offset != NULL) {
+        tn_str_puts(out, " + ");
+        tn_dim_print(program->ctx, loop->guard_offset, out);
+    }
+}
+
 static void print_loops(const Program *program, int32_t step, StrBuf *out) {
     for (size_t i = 0; i < program->loops.len; i++) {
         const ProgramLoop *loop = &program->loops.data[i];
         if (loop->first == step) {
-            tn_str_puts(out, "loop ");
-            tn_dim_print(program->ctx, loop->round, out);
-            tn_str_puts(out, " in ");
-            tn_dim_print(program->ctx, loop->trips, out);
+            print_loop_head(program, loop, out);
             tn_str_printf(out, " steps %d..%d%s\n", loop->first, loop->last,
                           loop->barrier ? " barrier" : "");
         }
@@ -202,10 +214,21 @@ static bool run_step(Memory *memory, const Step *step, const int64_t *symbols) {
 static bool run_steps(Memory *memory, int32_t first, int32_t last, int32_t around,
                       int64_t *symbols);
 
+static bool guard_holds(const Memory *memory, const ProgramLoop *loop, const int64_t *symbols) {
+    int64_t offset = 0;
+    if (loop->guard == NULL) {
+        return true;
+    }
+    bool known = loop->guard_offset == NULL || tn_dim_eval(loop->guard_offset, symbols, &offset);
+    const unsigned char *guard = memory->data[loop->guard->id];
+    return known && (guard[offset] != 0) == loop->when;
+}
+
 static bool run_loop(Memory *memory, int32_t number, int64_t *symbols) {
     const ProgramLoop *loop = &memory->program->loops.data[number];
     int64_t trips = 0;
     bool ok = tn_dim_eval(loop->trips, symbols, &trips);
+    trips = ok && guard_holds(memory, loop, symbols) ? trips : 0;
     for (int64_t round = 0; ok && round < trips; round++) {
         symbols[loop->round->sym] = round;
         ok = run_steps(memory, loop->first, loop->last, number, symbols);

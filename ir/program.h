@@ -49,7 +49,11 @@ typedef struct ProgramLoop {
     int32_t parent; /* number of the loop around, or -1 */
     const Dim *round; /* a symbol */
     const Dim *trips;
-    bool barrier; /* all threads meet at the start of each round */
+    bool barrier; /* all threads meet at the start of each round, or before `guard` is read */
+    /* One round, and only if this bool scalar is `when`; NULL: always. */
+    Slot *guard;
+    const Dim *guard_offset; /* bytes from the slot's start, or NULL */
+    bool when;
     const char *name; /* the model's node, or NULL */
 } ProgramLoop;
 

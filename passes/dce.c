@@ -19,7 +19,8 @@ static bool is_dead(const Node *node) {
 static void drop_dead(Graph *graph);
 
 static void trim_loop(Graph *graph, Node *node) {
-    uint32_t carried = tn_loop_shape(node).carried;
+    const LoopShape shape = tn_loop_shape(node);
+    uint32_t carried = shape.carried;
     for (uint32_t i = node->n_out; i-- > carried && node->n_out > 1;) {
         if (node->out[i]->n_uses == 0) {
             tn_loop_drop_stacked(node, i);
@@ -27,7 +28,8 @@ static void trim_loop(Graph *graph, Node *node) {
     }
     drop_dead(node->body);
     for (uint32_t i = node->n_in; i-- > carried;) {
-        if (node->body->inputs.data[i + 1]->n_uses == 0) {
+        bool condition = shape.condition != NULL && i == carried;
+        if (!condition && node->body->inputs.data[i + 1]->n_uses == 0) {
             tn_loop_drop_operand(graph, node, i);
         }
     }

@@ -93,7 +93,8 @@ static void hoist_loop(Compile *compile, Node *node) {
 
 bool tn_pass_hoist(Compile *compile) {
     for (Node *node = compile->graph->first; node != NULL; node = node->next) {
-        if (node->body != NULL) {
+        /* Behind a condition nothing is to be gained by doing it always. */
+        if (node->body != NULL && tn_loop_shape(node).condition == NULL) {
             hoist_loop(compile, node);
         }
     }

@@ -5,6 +5,9 @@
  * scanned and stacked tensors are parts of the whole tensor's slot; invariants are the slots
  * of the outer values. All of that is an offset that the kernel's call adds: kernels know
  * nothing of turns.
+ *
+ * An `if` is a loop of one turn that is run if the condition holds, and behind it another that
+ * copies the carried values if it does not: either way the results are in the second half.
  */
 #include "ir/loopnode.h"
 #include "passes/lower.h"
@@ -92,10 +95,11 @@ static void place_all(LoopLowering *ll) {
     }
 }
 
-bool tn_lower_loop_node(Lowering *outer, const Node *node) {
+/* The steps of the body, as one loop of the program. */
+static bool lower_region(Lowering *outer, const Node *node, LoopShape shape, bool when) {
     Ctx *ctx = outer->lower.ctx;
     Program *program = outer->program;
-    LoopLowering ll = {.outer = outer, .node = node, .shape = tn_loop_shape(node)};
+    LoopLowering ll = {.outer = outer, .node = node, .shape = shape};
     size_t number = program->loops.len;
     const char *name = tn_arena_printf(&ctx->arena, "turn.%zu", ctx->dims->symbols.len);
     ll.round = tn_dim_symbol(ctx, tn_sv(name), SYM_COUNT, 0, INT32_MAX);
@@ -109,7 +113,12 @@ bool tn_lower_loop_node(Lowering *outer, const Node *node) {
                         .parent = outer->home,
                         .round = ll.round,
                         .trips = ll.shape.trips,
+                        .when = when,
                         .name = node->loc.node};
+    if (shape.condition != NULL) {
+        loop.guard = tn_lower_slot(outer, shape.condition);
+        loop.guard_offset = outer->offsets[shape.condition->id];
+    }
     tn_vec_push(&ctx->arena, &program->loops, loop);
     place_all(&ll);
     if (!tn_lower_graph(ll.inner)) {
@@ -117,4 +126,31 @@ bool tn_lower_loop_node(Lowering *outer, const Node *node) {
     }
     program->loops.data[number].last = (int32_t)program->steps.len - 1;
     return true;
+}
+
+/* A body that hands its carried values on: what an `if` does when its condition does not hold. */
+static Graph *handing_on(const LoopShape *shape) {
+    Graph *body = tn_graph_new(shape->body->ctx, shape->body->name);
+    for (size_t i = 0; i < shape->body->inputs.len; i++) {
+        tn_graph_add_input(body, NULL, shape->body->inputs.data[i]->type);
+    }
+    for (uint32_t i = 0; i < shape->carried; i++) {
+        Value *from = body->inputs.data[i + 1];
+        Node *copy = tn_node_new(body, TN_OP_copy, &from, 1, NULL, 0, (Loc){0}, NULL);
+        copy->group = (int32_t)i;
+        tn_graph_add_output(body, NULL, copy->out[0]);
+    }
+    return body;
+}
+
+bool tn_lower_loop_node(Lowering *outer, const Node *node) {
+    LoopShape shape = tn_loop_shape(node);
+    if (!lower_region(outer, node, shape, true)) {
+        return false;
+    }
+    if (shape.condition == NULL) {
+        return true;
+    }
+    shape.body = handing_on(&shape);
+    return lower_region(outer, node, shape, false);
 }

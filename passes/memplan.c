@@ -48,6 +48,12 @@ void tn_memplan_lives(Program *program) {
         program->scratch =
             tn_dim_max(program->ctx, program->scratch, tn_kernel_local_bytes(step->kernel));
     }
+    for (size_t i = 0; i < program->loops.len; i++) {
+        const ProgramLoop *loop = &program->loops.data[i];
+        if (loop->guard != NULL) {
+            extend_life(program, loop->guard, loop->first);
+        }
+    }
 }
 
 /* ---- weights ---- */
@@ -278,6 +284,14 @@ static bool meets(const Program *program, const ProgramLoop *loop) {
     return !serial;
 }
 
+/* Threads meet before they read a condition, whose memory none may write until all have read it. */
+static void guard_region(Program *program, ProgramLoop *loop, TouchVec *since) {
+    loop->barrier = true;
+    since->len = 0;
+    Touch read = {loop->guard, false, false};
+    tn_vec_push(&program->ctx->scratch, since, read);
+}
+
 /* A loop may run no round at all: what was touched before it still counts behind it. */
 static void place_barriers(Program *program) {
     TouchVec since = {0},
@@ -285,7 +299,9 @@ static void place_barriers(Program *program) {
     for (size_t i = 0; i < program->steps.len; i++) {
         for (size_t l = 0; l < program->loops.len; l++) {
             ProgramLoop *loop = &program->loops.data[l];
-            if (loop->first == (int32_t)i && meets(program, loop)) {
+            if (loop->first == (int32_t)i && loop->guard != NULL) {
+                guard_region(program, loop, &since);
+            } else if (loop->first == (int32_t)i && meets(program, loop)) {
                 loop->barrier = true;
                 before[l] = since;
                 since = (TouchVec){0};

@@ -14,13 +14,15 @@
 #include "ir/ops/support.h"
 
 LoopShape tn_loop_shape(const Node *node) {
-    LoopShape shape = {
-        .body = node->body,
-        .trips = tn_node_attr(node, TN_ATTR_trips)->dims[0],
-        .carried = (uint32_t)tn_attr_int(node, TN_ATTR_carried),
-        .scanned = (uint32_t)tn_attr_int(node, TN_ATTR_scanned),
-        .reverse = tn_attr_int(node, TN_ATTR_reverse) != 0,
-    };
+    LoopShape shape = {.body = node->body, .carried = (uint32_t)tn_attr_int(node, TN_ATTR_carried)};
+    if (node->op == TN_OP_if) {
+        shape.trips = tn_dim_const(node->body->ctx, 1);
+        shape.condition = node->in[shape.carried];
+    } else {
+        shape.trips = tn_node_attr(node, TN_ATTR_trips)->dims[0];
+        shape.scanned = (uint32_t)tn_attr_int(node, TN_ATTR_scanned);
+        shape.reverse = tn_attr_int(node, TN_ATTR_reverse) != 0;
+    }
     shape.stacked = (uint32_t)shape.body->outputs.len - shape.carried;
     shape.invariant = node->n_in - shape.carried - shape.scanned;
     return shape;

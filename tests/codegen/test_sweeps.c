@@ -1,5 +1,5 @@
-/* test_sweeps.c: prefix sums, scatters, unpooling and random bits, compiled at every level for
- * every target this machine can run.
+/* test_sweeps.c: prefix sums, scatters, unpooling, random bits and conditions, compiled at every
+ * level for every target this machine can run.
  *
  * Results must be those of the reference evaluator: inputs are small multiples of 1/4, so that
  * every sum is exact. They must be equal in every bit at any number of threads.
@@ -16,6 +16,14 @@
 #include "tenon/tenon.h"
 
 enum { MAX_IO = 4 };
+
+/* Keeps x or negates it, so that numbers stay small. */
+#define CHANGE_OF(rows)                                                                            \
+    "graph @then(%z: i64, %x: f32[" rows ",37], %c: bool, %w: f32[37,37]) -> (%m) { "              \
+    "%p = contract(%x, %w) {lhs_contract=[1], rhs_contract=[0]} %l = lt(%p, %x) %n = neg(%x) "     \
+    "%m = select(%l, %x, %n) }"
+#define CHANGE CHANGE_OF("N")
+#define CHANGE_40 CHANGE_OF("40")
 
 static const int32_t thread_counts[] = {1, 2, 5};
 
@@ -68,6 +76,17 @@ static const Case cases[] = {
      "%y = loop(%base, %at, %u) {trips=[6], carried=1, scanned=2} do "
      "graph @turn(%t: i64, %b: f32[20,30], %i: i64[4], %v: f32[4,30]) -> (%n) { "
      "%n = scatter_add(%b, %i, %v) {axis=0} } }",
+     0},
+    {"behind a condition",
+     "graph @g(%c: bool, %d: bool, %x: f32[N,37], %w: f32[37,37]) -> (%y, %z) { "
+     "%a = if(%x, %c, %w) {carried=1} do " CHANGE " %y = neg(%a) "
+     "%z = if(%y, %d, %w) {carried=1} do " CHANGE " }",
+     70},
+    {"behind a condition in a loop",
+     "graph @g(%x: f32[40,37], %c: bool[6], %w: f32[37,37]) -> (%y) { "
+     "%y = loop(%x, %c, %w) {trips=[6], carried=1, scanned=1} do "
+     "graph @turn(%t: i64, %x: f32[40,37], %c: bool, %w: f32[37,37]) -> (%n) { "
+     "%a = if(%x, %c, %w) {carried=1} do " CHANGE_40 " %n = neg(%a) } }",
      0},
     {"prefix sums along the rows",
      "graph @g(%x: f32[40,67]) -> (%y, %z) { "
@@ -127,6 +146,7 @@ static void fill(tn_tensor *tensor, uint32_t seed) {
         } else {
             bool is_unsigned = tensor->dtype == TN_U8 || tensor->dtype == TN_U32;
             number += is_unsigned ? 40 : 0;
+            number &= tensor->dtype == TN_BOOL ? 1 : -1;
             memcpy(at, &number, tn_dtype_size(tensor->dtype));
         }
     }
