@@ -35,6 +35,16 @@ static int find_param(const FnDef *def, StrView name) {
     return -1;
 }
 
+static const char *params_text(Lang *lang, const FnDef *def) {
+    StrBuf text = tn_str(&lang->ctx->scratch);
+    tn_str_puts(&text, def->n_params == 0 ? "nothing" : "");
+    for (uint32_t i = 0; i < def->n_params; i++) {
+        tn_str_printf(&text, "%s%.*s", i > 0 ? " " : "", shown(def->params[i].name),
+                      def->params[i].name.data);
+    }
+    return text.data;
+}
+
 /* Every argument has a parameter, and none has two. `name=` is for all. */
 static bool check_args(Lang *lang, const FnDef *def, const CallArgs *args) {
     if (args->list.len > def->n_params) {
@@ -49,8 +59,9 @@ static bool check_args(Lang *lang, const FnDef *def, const CallArgs *args) {
             continue;
         }
         if (at < 0) {
-            tn_lang_error(lang, named->place, "%.*s has no parameter '%.*s'", shown(def->name),
-                          def->name.data, shown(named->key), named->key.data);
+            tn_lang_error(lang, named->place, "%.*s has no parameter '%.*s'; it takes %s",
+                          shown(def->name), def->name.data, shown(named->key), named->key.data,
+                          params_text(lang, def));
             return false;
         }
         if ((size_t)at < args->list.len) {

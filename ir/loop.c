@@ -57,8 +57,8 @@ const Dim *tn_kernel_local_bytes(const Kernel *kernel) {
     const Dim *sum = tn_dim_const(kernel->ctx, 0);
     for (size_t i = 0; i < kernel->bufs.len; i++) {
         if (kernel->bufs.data[i]->kind == BUF_LOCAL) {
-            sum = tn_dim_add(kernel->ctx, sum,
-                             tn_buf_local_bytes(kernel->ctx, kernel->bufs.data[i]));
+            sum =
+                tn_dim_add(kernel->ctx, sum, tn_buf_local_bytes(kernel->ctx, kernel->bufs.data[i]));
         }
     }
     return sum;
