@@ -90,7 +90,7 @@ static bool can_have(Attempt *attempt, Value *operand) {
     if (tn_value_splat(operand, &number) || group_reads(attempt->into, base)) {
         return true;
     }
-    if (base->def == NULL || base->def->group != again->group->id) {
+    if (base->def == NULL || base->def->group != again->group->id || base->id >= again->n_values) {
         return false;
     }
     if (again->keep[base->id] == KEEP_STORED) {
@@ -196,7 +196,7 @@ static ValueVec find_candidates(Again *again) {
     ValueVec candidates = {0};
     for (size_t i = 0; i < again->group->nodes.len; i++) {
         const Node *node = again->group->nodes.data[i];
-        for (uint32_t k = 0; k < node->n_out; k++) {
+        for (uint32_t k = 0; k < node->n_out && node->out[k]->id < again->n_values; k++) {
             Value *value = node->out[k];
             again->keep[value->id] = (uint8_t)keep_of(again, value);
             if (again->keep[value->id] == KEEP_OPEN && is_formula(node)) {
