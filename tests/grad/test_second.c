@@ -241,8 +241,8 @@ static void test_hessian_of_network(void **state) {
     tn_graph_add_output(first, "g",
                         gradient(first, first->outputs.data[0].value, first->inputs.data[0]));
     make_hessian_product(graph);
-    double values[12], moved[8];
-    for (int k = 0; k < 12; k++) {
+    double values[12 + 3], moved[8];
+    for (int k = 0; k < 12 + 3; k++) {
         values[k] = cos(2.3 * k) * 0.9;
     }
     RefTensor in[4];
