@@ -1,4 +1,5 @@
-/* lang_loop.c: loops over time: the primitive `loop` with a body evaluated once. */
+/* lang_loop.c: loops over time: the primitive `loop` with a body evaluated once; with the option
+ * `when` the primitive `if`. */
 #include <string.h>
 
 #include "frontend/lang_eval.h"
@@ -27,10 +28,25 @@ Value *tn_loop_capture(LoopState *loop, Val v) {
 
 /* ---- before the body ---- */
 
-static bool options_of(Lang *lang, const LoopExpr *loop, bool *reverse, const Dim **trips) {
+typedef struct LoopOptions {
+    bool reverse;
+    const Dim *trips; /* NULL: as long as what it goes over */
+    Value *when;      /* NULL: it always runs */
+} LoopOptions;
+
+static Value *condition(Lang *lang, const NamedVal *named) {
+    Value *value = tn_lang_tensor(lang, named->place, named->value, TN_BOOL, "when");
+    if (value != NULL && (value->type.dtype != TN_BOOL || value->type.rank != 0)) {
+        tn_lang_error(lang, named->place, "'when' is one truth value, found %s",
+                      tn_val_describe(lang, named->value));
+        return NULL;
+    }
+    return value;
+}
+
+static bool options_of(Lang *lang, const LoopExpr *loop, LoopOptions *out) {
     CallArgs args = {0};
-    *reverse = false;
-    *trips = NULL;
+    *out = (LoopOptions){0};
     if (!tn_lang_eval_args(lang, loop->options, loop->n_options, &args)) {
         return false;
     }
@@ -38,12 +54,15 @@ static bool options_of(Lang *lang, const LoopExpr *loop, bool *reverse, const Di
         const NamedVal *named = &args.named.data[i];
         bool ok = false;
         if (tn_sv_is(named->key, "reverse")) {
-            ok = tn_lang_bool(lang, named->place, named->value, "reverse", reverse);
+            ok = tn_lang_bool(lang, named->place, named->value, "reverse", &out->reverse);
         } else if (tn_sv_is(named->key, "trips")) {
-            *trips = tn_lang_dim(lang, named->place, named->value, "trips");
-            ok = *trips != NULL;
+            out->trips = tn_lang_dim(lang, named->place, named->value, "trips");
+            ok = out->trips != NULL;
+        } else if (tn_sv_is(named->key, "when")) {
+            out->when = condition(lang, named);
+            ok = out->when != NULL;
         } else {
-            tn_lang_error(lang, named->place, "a loop has the options reverse and trips");
+            tn_lang_error(lang, named->place, "a loop has the options reverse, trips and when");
         }
         if (!ok) {
             return false;
@@ -52,8 +71,21 @@ static bool options_of(Lang *lang, const LoopExpr *loop, bool *reverse, const Di
     return true;
 }
 
-/* Operands carried and scanned, in the graph around. */
-static bool operands(Lang *lang, Place place, LoopState *state, const Dim **trips) {
+/* What runs once or not at all carries something, and has no turns. */
+static bool fits_condition(Lang *lang, Place place, const LoopExpr *loop,
+                           const LoopOptions *options) {
+    bool fits =
+        loop->n_carried > 0 && loop->n_over == 0 && options->trips == NULL && !options->reverse;
+    if (options->when != NULL && !fits) {
+        tn_lang_error(lang, place,
+                      "with when= a loop carries values, goes over nothing and runs once");
+        return false;
+    }
+    return true;
+}
+
+/* Operands carried and scanned, and the condition, in the graph around. */
+static bool operands(Lang *lang, Place place, LoopState *state, LoopOptions *options) {
     Arena *arena = &lang->ctx->arena;
     const LoopExpr *loop = state->loop;
     for (uint32_t i = 0; i < loop->n_carried + loop->n_over; i++) {
@@ -70,23 +102,25 @@ static bool operands(Lang *lang, Place place, LoopState *state, const Dim **trip
                           tn_val_describe(lang, v));
             return false;
         }
-        if (over && *trips == NULL) {
-            *trips = tensor->type.dims[0];
+        if (over && options->trips == NULL) {
+            options->trips = tensor->type.dims[0];
         }
         tn_vec_push(arena, &state->in, tensor);
     }
-    if (*trips == NULL) {
+    if (options->when != NULL) {
+        tn_vec_push(arena, &state->in, options->when);
+    } else if (options->trips == NULL) {
         tn_lang_error(lang, place, "a loop over nothing needs trips=: how often it runs");
     }
-    return *trips != NULL;
+    return options->when != NULL || options->trips != NULL;
 }
 
 /* Body inputs for them, bound to their names. */
-static void bind(Lang *lang, LoopState *state, Env *env) {
+static void bind(Lang *lang, LoopState *state, const LoopOptions *options, Env *env) {
     const LoopExpr *loop = state->loop;
     Graph *body = state->body;
     state->turn = tn_graph_add_input(body, "turn", tn_type_scalar(TN_I64));
-    for (uint32_t i = 0; i < state->in.len; i++) {
+    for (uint32_t i = 0; i < loop->n_carried + loop->n_over; i++) {
         bool over = i >= loop->n_carried;
         StrView name = over ? loop->over[i - loop->n_carried].name : loop->carried[i].name;
         Type type = state->in.data[i]->type;
@@ -94,6 +128,9 @@ static void bind(Lang *lang, LoopState *state, Env *env) {
         type = over ? tn_loop_slice_type(&type) : type;
         Value *input = tn_graph_add_input(body, tn_sv_dup(&lang->ctx->arena, name), type);
         tn_env_set(lang, env, name, (Val){.kind = VAL_TENSOR, .tensor = input, .graph = body});
+    }
+    if (options->when != NULL) {
+        tn_graph_add_input(body, NULL, tn_type_scalar(TN_BOOL));
     }
 }
 
@@ -137,7 +174,7 @@ static bool outputs(Lang *lang, Place place, LoopState *state) {
     return true;
 }
 
-static bool run_body(Lang *lang, const Expr *expr, LoopState *state) {
+static bool run_body(Lang *lang, const Expr *expr, LoopState *state, const LoopOptions *options) {
     Entry *entry = lang->entry;
     Frame *outer = lang->frame;
     Frame *frame = TN_NEW(&lang->ctx->arena, Frame);
@@ -150,7 +187,7 @@ static bool run_body(Lang *lang, const Expr *expr, LoopState *state) {
     entry->loop = state;
     entry->graph = state->body;
     lang->frame = frame;
-    bind(lang, state, frame->env);
+    bind(lang, state, options, frame->env);
     tn_lang_exec(lang, &state->loop->body);
     bool ok = !lang->stopped && outputs(lang, expr->place, state);
     lang->frame = outer;
@@ -170,12 +207,23 @@ static Val results(Lang *lang, Place place, const Node *node) {
     return node->n_out == 1 ? values[0] : tn_val_list(lang, values, node->n_out);
 }
 
+static Node *make_node(Lang *lang, Place place, const LoopState *state,
+                       const LoopOptions *options) {
+    const LoopExpr *loop = state->loop;
+    Call *call = tn_lang_start(lang, place, options->when != NULL ? "if" : "loop");
+    uint32_t n_in = (uint32_t)state->in.len;
+    return options->when != NULL
+               ? tn_if_new(call->graph, state->body, state->in.data, n_in, loop->n_carried,
+                           call->loc, NULL)
+               : tn_loop_new(call->graph, state->body, state->in.data, n_in, options->trips,
+                             loop->n_carried, loop->n_over, options->reverse, call->loc, NULL);
+}
+
 Val tn_lang_loop(Lang *lang, const Expr *expr) {
     const LoopExpr *loop = expr->loop;
     Arena *arena = &lang->ctx->arena;
     LoopState *state = TN_NEW(arena, LoopState);
-    const Dim *trips;
-    bool reverse;
+    LoopOptions options;
     state->loop = loop;
     state->around = lang->entry->graph;
     state->captured = tn_map(arena);
@@ -186,18 +234,19 @@ Val tn_lang_loop(Lang *lang, const Expr *expr) {
     if (loop->n_carried > 1000 || loop->n_over > 1000) {
         return tn_lang_limit(lang, expr->place, "a loop has at most 1000 values of a kind");
     }
-    if (!options_of(lang, loop, &reverse, &trips) || !operands(lang, expr->place, state, &trips)) {
+    if (!options_of(lang, loop, &options) || !fits_condition(lang, expr->place, loop, &options) ||
+        !operands(lang, expr->place, state, &options)) {
         return bad;
     }
     state->body = tn_graph_new(lang->ctx, "body");
-    if (!run_body(lang, expr, state)) {
+    if (!run_body(lang, expr, state, &options)) {
         return bad;
     }
     if (state->body->outputs.len == 0) {
         return tn_lang_error(lang, expr->place, "the loop carries and yields nothing");
     }
-    Call *call = tn_lang_start(lang, expr->place, "loop");
-    Node *node = tn_loop_new(call->graph, state->body, state->in.data, (uint32_t)state->in.len,
-                             trips, loop->n_carried, loop->n_over, reverse, call->loc, NULL);
-    return results(lang, expr->place, node);
+    if (options.when != NULL && state->yields.len > 0) {
+        return tn_lang_error(lang, expr->place, "a loop with when= yields nothing");
+    }
+    return results(lang, expr->place, make_node(lang, expr->place, state, &options));
 }

@@ -220,6 +220,8 @@ static void test_loop(void **state) {
          {2, 3},
          {4, 5, 6, 0, 0, 0}},
         {"return loop(a = y; ; trips=3) { next a = a * 2 }", 1, {3}, {80, 160, 240}},
+        {"return loop(a = y; ; when=sum(y) > 59) { next a = a * sum(x) }", 1, {3}, {210, 420, 630}},
+        {"return loop(a = y; ; when=sum(y) > 60) { next a = a * sum(x) }", 1, {3}, {10, 20, 30}},
         {"return loop(; r in x) { yield sum(loop(c = y[0]; v in r) { next c = c + v * y[1] }) }",
          1,
          {2},
