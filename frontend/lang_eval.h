@@ -222,6 +222,7 @@ struct Lang {
     Map tags;    /* tensor -> Tag * */
     const Fn *network; /* what `network` calls, or NULL */
     Map weights;       /* id of a constant of the network -> Var * */
+    bool chosen;       /* its parameters were named: a loss must reach each */
     Frame *frame;
     const FnDef *first_model; /* the one a train block called first */
     Map called;               /* models called by name */

@@ -24,13 +24,14 @@ static bool is_statistic(StrView name) {
     return false;
 }
 
-static bool is_wanted(const TrainOptions *options, StrView name) {
+/* Tensors without dimensions are exponents, bounds and epsilons unless somebody asks for them. */
+static bool is_wanted(const TrainOptions *options, StrView name, const Type *type) {
     for (size_t i = 0; i < options->n_trainable; i++) {
         if (tn_lang_glob(tn_sv(options->trainable[i]), name)) {
             return true;
         }
     }
-    return options->n_trainable == 0 && !is_statistic(name);
+    return options->n_trainable == 0 && type->rank > 0 && !is_statistic(name);
 }
 
 /* What a constant is called: its own name, or a number when it has elements enough to be
@@ -61,7 +62,7 @@ static bool find_weights(Lang *lang, const Graph *graph, const TrainOptions *opt
         if (name == NULL) {
             continue;
         }
-        if (is_wanted(options, tn_sv(name))) {
+        if (is_wanted(options, tn_sv(name), &node->out[0]->type)) {
             Type type = node->out[0]->type;
             type.layout = NULL;
             Var *var = tn_var_given(lang, name, type, node->blob->data);
@@ -229,6 +230,7 @@ Module *tn_lang_train_graph(Ctx *ctx, const Graph *graph, const TrainOptions *op
     Fn *network = TN_NEW(&ctx->arena, Fn);
     *network = (Fn){.op = TN_OP_COUNT, .network = graph};
     lang->network = network;
+    lang->chosen = options->n_trainable > 0;
     lang->module = tn_module_new(ctx, graph->name);
     if (!find_weights(lang, graph, options) || !tn_lang_train(lang, lang->trains.data[0]) ||
         !make_infer(lang, graph) || tn_lang_errors(lang) > had) {

@@ -223,7 +223,7 @@ static bool unreached(Lang *lang, const Minimize *m, const Var *var) {
 /* Keeps the parameters that have gradients; one that was named must have one. */
 static bool keep_reached(Lang *lang, Minimize *m, Value *const *gradients) {
     Arena *arena = &lang->ctx->arena;
-    bool named = m->stmt->n_values > 1;
+    bool named = m->stmt->n_values > 1 || lang->chosen;
     bool ok = true;
     size_t kept = 0;
     for (size_t i = 0; i < m->vars.len; i++) {

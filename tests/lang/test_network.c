@@ -127,7 +127,8 @@ static void test_mistakes(void **state) {
         {"mse", "adam(speed=1)", NULL, "adam has no parameter 'speed'", false},
         {"mse", "adam", "f64[", "loss and optimizer:1:", false},
         {"mse(reduction=\"none\")", "adam", NULL, "the loss is a tensor f64[N]", false},
-        {"mse", "adam", "i64[N,7]", "do not broadcast", false},
+        {"mse", "adam", "i64[N,7]", "a target of shape [N,7] for predictions of shape [N,3]",
+         false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         LangRun run;
