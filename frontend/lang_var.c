@@ -301,6 +301,13 @@ void tn_lang_declare(Lang *lang, const Stmt *stmt) {
 void tn_lang_update(Lang *lang, const Stmt *stmt) {
     const Var *var = tn_map_get_str(&lang->frame->vars, stmt->names[0]);
     const Val *bound = tn_env_get(lang->frame->env, stmt->names[0]);
+    if (lang->entry->loop != NULL && (var == NULL || lang->entry->training)) {
+        tn_lang_error(lang, stmt->place,
+                      "update does not belong in a loop: carry '%.*s' from turn to turn, and "
+                      "update it after the loop",
+                      (int)stmt->names[0].len, stmt->names[0].data);
+        return;
+    }
     if (var == NULL || var->role == TN_STATE_PARAM) {
         if (bound == NULL || bound->kind != VAL_BAD) {
             tn_lang_error(lang, stmt->place,
@@ -310,10 +317,6 @@ void tn_lang_update(Lang *lang, const Stmt *stmt) {
         return;
     }
     if (!lang->entry->training) {
-        return;
-    }
-    if (lang->entry->loop != NULL) {
-        tn_lang_error(lang, stmt->place, "update does not belong in a loop; carry the value");
         return;
     }
     Val v = tn_lang_eval(lang, stmt->values[0]);

@@ -175,6 +175,9 @@ static void test_evaluation(void **state) {
         {BODY("  param p: f32[-1] = 0"), "expected sizes that are not negative"},
         {BODY("  param p = 0.0\n  param p = 1.0"), "3:3: error: 'p' is declared twice"},
         {BODY("  update p = 0"), "'p' is no buffer or state declared in this function"},
+        {BODY("  buffer b = 0.0\n  y = loop(h = 0.0; r in x) { update b = h\n next h = h }"),
+         "3:31: error: update does not belong in a loop: carry 'b' from turn to turn, and update "
+         "it after the loop"},
         {BODY("  next h = 1"), "next belongs in a loop"},
         {BODY("  yield 1"), "yield belongs in a loop"},
         {BODY("  minimize sum(x) with m"), "minimize belongs in a train block"},
@@ -272,6 +275,9 @@ static void test_training(void **state) {
         {TRAIN("  minimize sum(m(x)) with fn(p, g) => p"), "an optimiser is a function of"},
         {TRAIN("  y = m(x)\n  minimize sum(y) with plain(rate=y[0, 0])"),
          "the update of parameters cannot depend on the forward pass"},
+        {TRAIN("  y = loop(h = x[0]; r in x) { next h = batch_norm(expand_dims(r, 0))[0] }\n"
+               "  minimize sum(m(x)) with plain"),
+         "7:41: error: batch_norm: update does not belong in a loop: carry 'moving_mean'"},
         {TRAIN("  y = m(x)"), "the train block minimizes nothing"},
         {TRAIN("  minimize sum(m(x)) with plain\n  return 3"), "a train block returns nothing"},
         {TRAIN("  y = t(x)"), "t is a train block, which cannot be called"},
