@@ -160,8 +160,16 @@ static bool check_name(Compile *compile, const char *option, const char *name, b
                    option, name, all ? "all, " : "", known.data);
 }
 
+/* Whether the last failure is that of a budget: every entry is then to say what it needs. */
+static bool over_budget(const Compile *compile) {
+    const DiagList *diags = &compile->ctx->diags;
+    return compile->options.train_memory > 0 && diags->items.len > 0 &&
+           diags->items.data[diags->items.len - 1].status == TN_LIMIT;
+}
+
 bool tn_passes_run_module(Compile *compile) {
     const Module *module = compile->module;
+    bool ok = true;
     for (size_t i = 0; i < module->entries.len; i++) {
         compile->graph = module->entries.data[i];
         compile->program = NULL;
@@ -170,13 +178,15 @@ bool tn_passes_run_module(Compile *compile) {
             tn_str_printf(compile->dump, "# entry %s\n", tn_module_entry_of(module, i));
         }
         if (!tn_passes_run(compile)) {
-            return false;
-        }
-        if (compile->program != NULL) {
+            ok = false;
+            if (!over_budget(compile)) {
+                break;
+            }
+        } else if (compile->program != NULL) {
             tn_vec_push(&compile->ctx->arena, &compile->programs, compile->program);
         }
     }
-    return true;
+    return ok;
 }
 
 bool tn_passes_run(Compile *compile) {

@@ -143,10 +143,35 @@ static void refuses_for_onnx(void **state) {
     assert_true(exists("good.so"));
 }
 
+/* Every entry that does not fit says what it would need; the greatest figure is met by all. */
+static void refuses_memory(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    static const char source[] =
+        "model m(x: f32[N,64]) { return dense(dense(x, 200, activation=tanh), 2) }\n"
+        "train t(x: f32[N,64], y: f32[N,2]) { minimize mse(m(x), y) with adam() }\n";
+    write_file("wide.tn", source, sizeof source - 1);
+    refused("wide.tn --dim N=40 --train-memory=128", TN_LIMIT, "error: node 'step': ");
+    unsigned long greatest = 0;
+    int lines = 0;
+    for (const char *at = said; (at = strstr(at, "128 bytes allowed, at least ")) != NULL;) {
+        at += strlen("128 bytes allowed, at least ");
+        unsigned long figure = strtoul(at, NULL, 10);
+        greatest = figure > greatest ? figure : greatest;
+        lines++;
+    }
+    assert_non_null(strstr(said, "error: node 'grad': "));
+    assert_true(lines >= 2 && greatest > 128);
+    assert_int_equal(tenon("compile wide.tn --dim N=40 --train-memory=%lu -o wide.so", greatest),
+                     0);
+    refused("wide.tn --train-memory=1M", TN_USAGE, "fix symbolic dimensions with --dim");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(refuses_in_source, empty_folder),
         cmocka_unit_test_setup(refuses_for_onnx, empty_folder),
+        cmocka_unit_test_setup(refuses_memory, empty_folder),
     };
     return cmocka_run_group_tests(tests, set_up, remove_folder);
 }
