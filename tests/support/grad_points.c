@@ -132,9 +132,10 @@ static bool is_pattern(const GradPattern *pattern, const RefTensor *tensor) {
     bool same = true;
     for (int64_t k = 0; k < tensor->count; k++) {
         double wanted = pattern->at[k % pattern->n], found = tensor->f[k];
-        same = same && (isnan(wanted)   ? isnan(found)
-                        : isinf(wanted) ? wanted == found
-                                        : fabs(wanted * WEIGHT - found) <= 1e-15 * fabs(found));
+        same = same &&
+               (isnan(wanted)   ? isnan(found)
+                : isinf(wanted) ? wanted == found
+                                : fabs(wanted * (double)WEIGHT - found) <= 1e-15 * fabs(found));
     }
     return same;
 }

@@ -167,7 +167,9 @@ typedef struct Record {
 } Record;
 
 static void note(Record *record, const void *bytes, size_t size) {
-    record->bytes = realloc(record->bytes, record->size + size + 1);
+    unsigned char *more = realloc(record->bytes, record->size + size + 1);
+    assert_non_null(more);
+    record->bytes = more;
     memcpy(record->bytes + record->size, bytes, size);
     record->size += size;
 }

@@ -26,7 +26,7 @@ static char *read_whole(const char *path) {
     }
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
-    rewind(file);
+    fseek(file, 0, SEEK_SET);
     char *bytes = size > (long)sizeof(Elf64_Ehdr) ? malloc((size_t)size) : NULL;
     bool read = bytes != NULL && fread(bytes, 1, (size_t)size, file) == (size_t)size;
     fclose(file);
