@@ -24,7 +24,8 @@ typedef struct TrainOptions {
     const char *target;    /* type of the input `target`; NULL: the output's, or that of class
                          * numbers, i64 without the last dimension, where the loss takes them */
     const char *const *trainable; /* names of constants, * for any characters */
-    size_t n_trainable;           /* 0: all float constants but running statistics */
+    size_t n_trainable;           /* 0: all float constants with dimensions but
+                                   * running statistics */
 } TrainOptions;
 
 /* The module that trains an imported graph, or one built by calls: LOSS(output, target) is

@@ -54,6 +54,8 @@ Module *tn_module_clone(const Module *module);
 /* Keeps the entries named in the list "init,step", in the module's order, and every variable. False
  * after a diagnostic that lists the entries there are. */
 bool tn_module_keep(Module *module, StrView names);
+/* Makes every f32 of variables and graphs an f64; before any pass has chosen layouts (widen.c). */
+void tn_module_widen(Module *module);
 /* Each entry's graph, and that bindings name variables of their types. */
 bool tn_module_verify(Module *module);
 

@@ -44,14 +44,6 @@ static tn_status time_runs(Bench *b) {
     return status;
 }
 
-static double total_flops(const tn_entry_desc *entry) {
-    double flops = 0;
-    for (int32_t k = 0; entry->kernel_flops && k < entry->n_kernels; k++) {
-        flops += entry->kernel_flops[k];
-    }
-    return flops;
-}
-
 /* Names come from the model: anything may be in them. What JSON could not hold is escaped before
  * quoting. */
 static void print_json_string(const char *text) {
@@ -227,7 +219,7 @@ tn_status tn_cmd_bench(const Args *args) {
     if (status == TN_OK) {
         /* Opening to the first answer: neither compiling nor making inputs counts. */
         b.figures.load_ms = (opened - start) - b.subject.compile_ms + (tn_tool_ms() - ready);
-        b.figures.flops = total_flops(b.runner.entry);
+        b.figures.flops = tn_entry_flops(b.runner.entry);
         b.figures.n_threads = tn_session_threads(b.runner.session);
         status = measure(args, &b);
     }

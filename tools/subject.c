@@ -81,6 +81,23 @@ void tn_subject_free(Subject *subject) {
     *subject = (Subject){0};
 }
 
+tn_tensor tn_state_tensor(const tn_state_desc *var, const unsigned char *state) {
+    tn_tensor out = {
+        .data = (void *)(uintptr_t)(state + var->offset), .dtype = var->dtype, .rank = var->rank};
+    for (int32_t d = 0; d < var->rank; d++) {
+        out.dims[d] = var->dims[d];
+    }
+    return out;
+}
+
+double tn_entry_flops(const tn_entry_desc *entry) {
+    double flops = 0;
+    for (int32_t k = 0; entry->kernel_flops && k < entry->n_kernels; k++) {
+        flops += entry->kernel_flops[k];
+    }
+    return flops;
+}
+
 static bool has_entry(const tn_model_desc *desc, const char *name) {
     for (int32_t i = 0; i < desc->n_entries; i++) {
         if (strcmp(desc->entries[i].name, name) == 0) {

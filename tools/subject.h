@@ -26,6 +26,10 @@ tn_status tn_subject_init(const Args *args, Subject *subject);
 tn_status tn_state_load(const char *path, Subject *subject);
 tn_status tn_state_save(const char *path, const Subject *subject);
 void tn_subject_free(Subject *subject);
+/* The variable in a state. */
+tn_tensor tn_state_tensor(const tn_state_desc *var, const unsigned char *state);
+/* Floating-point operations of one run, by what kernels say of themselves. */
+double tn_entry_flops(const tn_entry_desc *entry);
 
 /* One entry of a subject, with memory for its outputs. */
 typedef struct Runner {

@@ -38,12 +38,15 @@ typedef struct Trial {
     Inputs inputs;
 } Trial;
 
-/* Runs `entry` on copies of `state`. Messages are printed. Free in any case. */
+/* Runs `entry` on copies of `state`, the compiled one and the reference. Messages are printed. Free
+ * in any case. */
 tn_status tn_trial_run(Trial *trial, const Args *args, const Subject *subject, const char *entry,
                        const unsigned char *state, int turn);
+/* Its two halves. */
+tn_status tn_trial_compiled(Trial *trial, const Args *args, const Subject *subject,
+                            const char *entry, const unsigned char *state, int turn);
+tn_status tn_trial_reference(Trial *trial);
 void tn_trial_free(Trial *trial);
-/* The variable in a state. */
-tn_tensor tn_state_tensor(const tn_state_desc *var, const unsigned char *state);
 /* The sum of gradients of the parameter that `var` is, or belongs to; NULL when there is none. */
 const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const tn_state_desc *var);
 /* Whether the last part of a dotted name is `part`. */

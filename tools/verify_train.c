@@ -43,7 +43,7 @@ static tn_status make_inputs(Trial *t) {
                                                        : tn_inputs_make(&t->inputs, t->args, 0);
 }
 
-static tn_status run_reference(Trial *t) {
+tn_status tn_trial_reference(Trial *t) {
     const Source *source = &t->subject->source;
     tn_tool_progress("evaluating %s by the reference ...", t->runner.entry->name);
     tn_status status = tn_module_evaluate(source->compiler, source->module, t->runner.entry->name,
@@ -56,8 +56,8 @@ static tn_status run_reference(Trial *t) {
     return status;
 }
 
-tn_status tn_trial_run(Trial *t, const Args *args, const Subject *subject, const char *entry,
-                       const unsigned char *state, int turn) {
+tn_status tn_trial_compiled(Trial *t, const Args *args, const Subject *subject, const char *entry,
+                            const unsigned char *state, int turn) {
     *t = (Trial){.args = args, .subject = subject, .turn = turn};
     tn_status status = tn_runner_open(args, subject, entry, &t->runner);
     if (status == TN_OK) {
@@ -73,10 +73,13 @@ tn_status tn_trial_run(Trial *t, const Args *args, const Subject *subject, const
     memcpy(t->want, state, (size_t)subject->desc->state_bytes);
     tn_session_set_state(t->runner.session, t->got);
     status = tn_runner_plan(&t->runner, &t->inputs);
-    if (status == TN_OK) {
-        status = tn_runner_run(&t->runner, &t->inputs);
-    }
-    return status == TN_OK ? run_reference(t) : status;
+    return status == TN_OK ? tn_runner_run(&t->runner, &t->inputs) : status;
+}
+
+tn_status tn_trial_run(Trial *t, const Args *args, const Subject *subject, const char *entry,
+                       const unsigned char *state, int turn) {
+    tn_status status = tn_trial_compiled(t, args, subject, entry, state, turn);
+    return status == TN_OK ? tn_trial_reference(t) : status;
 }
 
 void tn_trial_free(Trial *t) {
@@ -90,15 +93,6 @@ void tn_trial_free(Trial *t) {
 }
 
 /* ---- names ---- */
-
-tn_tensor tn_state_tensor(const tn_state_desc *var, const unsigned char *state) {
-    tn_tensor out = {
-        .data = (void *)(uintptr_t)(state + var->offset), .dtype = var->dtype, .rank = var->rank};
-    for (int32_t d = 0; d < var->rank; d++) {
-        out.dims[d] = var->dims[d];
-    }
-    return out;
-}
 
 bool tn_name_ends(const char *name, const char *part) {
     size_t n = strlen(name), k = strlen(part);

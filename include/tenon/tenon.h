@@ -84,7 +84,8 @@ typedef struct tn_train_options {
     const char *optimizer; /* "adam(rate=0.01)" */
     const char *target;    /* type of the further input `target`, "i64[N]"; NULL: by the loss */
     const char *const *trainable; /* names of constants, * for any characters */
-    size_t n_trainable;           /* 0: all float constants but running statistics */
+    size_t n_trainable;           /* 0: all float constants with dimensions but
+                                   * running statistics */
 } tn_train_options;
 
 /* The model that trains an ONNX model or a graph built by calls: its constants become parameters,

@@ -299,6 +299,41 @@ static void finds_wrong_gradients(void **state) {
     }
 }
 
+/* So much work that differences are taken of kernels in double precision: loss = sum (x w)^2. */
+static void verifies_gradients_of_much_work(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    static const char *const factors[] = {"2", "2.01"};
+    for (int i = 0; i < 2; i++) {
+        char text[1024];
+        int n = snprintf(text, sizeof text,
+                         "# least squares\n"
+                         "module \"wide\"\n"
+                         "state \"net.w\" param f32[64,64]\n"
+                         "state \"grad.net.w\" grad f32[64,64]\n"
+                         "graph @init(%%seed: i64[]) -> (%%w state 0, %%g state 1) {\n"
+                         "  %%i = iota() {to=f32, dims=[64,64], axis=1}\n"
+                         "  %%w = cos(%%i)\n"
+                         "  %%g = const() {to=f32, dims=[64,64]} = 0\n"
+                         "}\n"
+                         "graph @grad(%%x: f32[65536,64], %%w: f32[64,64] state 0,"
+                         " %%g: f32[64,64] state 1) -> (%%loss, %%g1 state 1) {\n"
+                         "  %%y = contract(%%x, %%w) {lhs_contract=[1], rhs_contract=[0]}\n"
+                         "  %%q = mul(%%y, %%y)\n"
+                         "  %%loss = reduce_sum(%%q) {axes=[0,1]}\n"
+                         "  %%k = const() {to=f32, dims=[65536,64]} = %s\n"
+                         "  %%d = mul(%%y, %%k)\n"
+                         "  %%s = contract(%%x, %%d) {lhs_contract=[0], rhs_contract=[0]}\n"
+                         "  %%g1 = add(%%g, %%s)\n"
+                         "}\n",
+                         factors[i]);
+        write_file("wide.tn", text, (size_t)n);
+        assert_int_equal(tenon("verify wide.tn --grad"), i == 0 ? 0 : TN_USAGE);
+        expect_text(" by single precision");
+        expect_text(i == 0 ? "ok: worst error " : "worst at [");
+    }
+}
+
 /* The sum over a batch is one vector: one thread alone may add it to what was there. */
 static void adds_once_at_any_thread_count(void **state) {
     (void)state;
@@ -402,6 +437,7 @@ int main(void) {
         cmocka_unit_test_setup(verifies_every_entry, with_model),
         cmocka_unit_test_setup(verifies_gradients, with_model),
         cmocka_unit_test_setup(finds_wrong_gradients, with_model),
+        cmocka_unit_test_setup(verifies_gradients_of_much_work, empty_folder),
         cmocka_unit_test_setup(adds_once_at_any_thread_count, with_model),
         cmocka_unit_test_setup(summarises, with_model),
         cmocka_unit_test_setup(trains_an_onnx_model, with_model),
