@@ -27,64 +27,37 @@ Node *tn_if_new(Graph *graph, Graph *body, Value *const *in, uint32_t n_in, uint
 /* ---- type rule ---- */
 
 static bool check_counts(Graph *graph, const Node *node) {
-    const Graph *body = node->body;
-    if (body == NULL) {
-        return tn_op_error(graph, node, "it has no body");
-    }
-    if (!tn_op_check_int(graph, node, TN_ATTR_carried, 1, node->n_in - 1)) {
-        return false;
-    }
-    int64_t carried = tn_attr_int(node, TN_ATTR_carried);
-    if (body->inputs.len != node->n_in + 1u || body->outputs.len != (size_t)carried ||
-        body->outputs.len != node->n_out) {
-        return tn_op_error(graph, node,
-                           "the body has %zu inputs and %zu outputs for %u operands, %" PRId64
-                           " carried values and %u results",
-                           body->inputs.len, body->outputs.len, node->n_in, carried, node->n_out);
-    }
-    return true;
-}
-
-static bool check_scalar(Graph *graph, const Node *node, const char *what, const Type *type,
-                         DType dtype) {
-    return (type->dtype == dtype && type->rank == 0) ||
-           tn_op_error(graph, node, "%s is %s, expected %s", what, tn_op_type_text(graph, type),
-                       tn_dtype_name(dtype));
-}
-
-static bool same_type(Graph *graph, const Node *node, const char *what, uint32_t i,
-                      const Type *found, const Type *expected) {
-    return tn_type_same_shape(found, expected) ||
-           tn_op_error(graph, node, "%s %u is %s in the body and %s outside", what, i,
-                       tn_op_type_text(graph, found), tn_op_type_text(graph, expected));
+    return tn_body_check(graph, node) &&
+           tn_op_check_int(graph, node, TN_ATTR_carried, 1, node->n_in - 1) &&
+           (node->n_out == tn_attr_int(node, TN_ATTR_carried) ||
+            tn_op_error(graph, node, "%u results for %" PRId64 " carried values", node->n_out,
+                        tn_attr_int(node, TN_ATTR_carried)));
 }
 
 static bool check_types(Graph *graph, const Node *node) {
     const Graph *body = node->body;
     uint32_t carried = (uint32_t)tn_attr_int(node, TN_ATTR_carried);
-    bool ok =
-        check_scalar(graph, node, "the body's first input", &body->inputs.data[0]->type, TN_I64) &&
-        check_scalar(graph, node, "the condition", &node->in[carried]->type, TN_BOOL);
+    const Type *condition = &node->in[carried]->type;
+    if (condition->dtype != TN_BOOL || condition->rank != 0) {
+        return tn_op_error(graph, node, "the condition is %s, expected bool",
+                           tn_op_type_text(graph, condition));
+    }
+    bool ok = true;
     for (uint32_t i = 0; ok && i < node->n_in; i++) {
-        ok = same_type(graph, node, "operand", i, &body->inputs.data[i + 1]->type,
-                       &node->in[i]->type);
+        ok = tn_body_check_type(graph, node, "operand", i, &body->inputs.data[i + 1]->type,
+                                &node->in[i]->type);
     }
     for (uint32_t i = 0; ok && i < carried; i++) {
-        ok = same_type(graph, node, "carried value", i, &body->outputs.data[i].value->type,
-                       &node->in[i]->type);
+        ok = tn_body_check_type(graph, node, "carried value", i, &body->outputs.data[i].value->type,
+                                &node->in[i]->type);
     }
     return ok;
 }
 
 bool tn_type_if(Graph *graph, Node *node) {
-    if (!check_counts(graph, node) || !check_types(graph, node)) {
+    if (!check_counts(graph, node) || !check_types(graph, node) ||
+        !tn_body_adopt_constraints(graph, node)) {
         return false;
-    }
-    for (size_t i = 0; i < node->body->constraints.len; i++) {
-        const Constraint *c = &node->body->constraints.data[i];
-        if (!tn_graph_require_eq(graph, c->a, c->b, node->loc, c->text)) {
-            return false;
-        }
     }
     for (uint32_t i = 0; i < node->n_out; i++) {
         node->out[i]->type = node->body->outputs.data[i].value->type;

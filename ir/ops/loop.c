@@ -103,44 +103,54 @@ void tn_loop_drop_stacked(Node *node, uint32_t i) {
 
 /* ---- type rule ---- */
 
-static bool check_counts(Graph *graph, const Node *node) {
+bool tn_body_check(Graph *graph, const Node *node) {
     const Graph *body = node->body;
     if (body == NULL) {
         return tn_op_error(graph, node, "it has no body");
     }
-    if (!tn_op_check_len(graph, node, TN_ATTR_trips, 1) ||
-        !tn_op_check_int(graph, node, TN_ATTR_carried, 0, node->n_in) ||
-        !tn_op_check_int(graph, node, TN_ATTR_scanned, 0,
-                         node->n_in - tn_attr_int(node, TN_ATTR_carried)) ||
-        !tn_op_check_int(graph, node, TN_ATTR_reverse, 0, 1)) {
+    if (!tn_op_check_int(graph, node, TN_ATTR_carried, 0, node->n_in)) {
         return false;
     }
-    if (body->inputs.len != node->n_in + 1u ||
-        body->outputs.len < (size_t)tn_attr_int(node, TN_ATTR_carried) ||
+    int64_t carried = tn_attr_int(node, TN_ATTR_carried);
+    if (body->inputs.len != node->n_in + 1u || body->outputs.len < (size_t)carried ||
         body->outputs.len != node->n_out) {
         return tn_op_error(graph, node,
                            "the body has %zu inputs and %zu outputs for %u operands, %" PRId64
                            " carried values and %u results",
-                           body->inputs.len, body->outputs.len, node->n_in,
-                           tn_attr_int(node, TN_ATTR_carried), node->n_out);
+                           body->inputs.len, body->outputs.len, node->n_in, carried, node->n_out);
     }
-    return true;
+    const Type *turn = &body->inputs.data[0]->type;
+    return (turn->dtype == TN_I64 && turn->rank == 0) ||
+           tn_op_error(graph, node, "the body's first input is %s, the turn is i64",
+                       tn_op_type_text(graph, turn));
 }
 
-static bool same_type(Graph *graph, const Node *node, const char *what, uint32_t i,
-                      const Type *found, const Type *expected) {
+bool tn_body_check_type(Graph *graph, const Node *node, const char *what, uint32_t i,
+                        const Type *found, const Type *expected) {
     return tn_type_same_shape(found, expected) ||
            tn_op_error(graph, node, "%s %u is %s in the body and %s outside", what, i,
                        tn_op_type_text(graph, found), tn_op_type_text(graph, expected));
 }
 
+bool tn_body_adopt_constraints(Graph *graph, const Node *node) {
+    for (size_t i = 0; i < node->body->constraints.len; i++) {
+        const Constraint *c = &node->body->constraints.data[i];
+        if (!tn_graph_require_eq(graph, c->a, c->b, node->loc, c->text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_counts(Graph *graph, const Node *node) {
+    return tn_body_check(graph, node) && tn_op_check_len(graph, node, TN_ATTR_trips, 1) &&
+           tn_op_check_int(graph, node, TN_ATTR_scanned, 0,
+                           node->n_in - tn_attr_int(node, TN_ATTR_carried)) &&
+           tn_op_check_int(graph, node, TN_ATTR_reverse, 0, 1);
+}
+
 static bool check_inputs(Graph *graph, const Node *node, const LoopShape *shape) {
     const Graph *body = shape->body;
-    const Type *turn = &body->inputs.data[0]->type;
-    if (turn->dtype != TN_I64 || turn->rank != 0) {
-        return tn_op_error(graph, node, "the body's first input is %s, the turn is i64",
-                           tn_op_type_text(graph, turn));
-    }
     for (uint32_t i = 0; i < node->n_in; i++) {
         const Type *inner = &body->inputs.data[i + 1]->type;
         Type outer = node->in[i]->type;
@@ -155,7 +165,7 @@ static bool check_inputs(Graph *graph, const Node *node, const LoopShape *shape)
             }
             outer = tn_loop_slice_type(&outer);
         }
-        if (!same_type(graph, node, "operand", i, inner, &outer)) {
+        if (!tn_body_check_type(graph, node, "operand", i, inner, &outer)) {
             return false;
         }
     }
@@ -167,19 +177,13 @@ bool tn_type_loop(Graph *graph, Node *node) {
         return false;
     }
     LoopShape shape = tn_loop_shape(node);
-    if (!check_inputs(graph, node, &shape)) {
+    if (!check_inputs(graph, node, &shape) || !tn_body_adopt_constraints(graph, node)) {
         return false;
-    }
-    for (size_t i = 0; i < shape.body->constraints.len; i++) {
-        const Constraint *c = &shape.body->constraints.data[i];
-        if (!tn_graph_require_eq(graph, c->a, c->b, node->loc, c->text)) {
-            return false;
-        }
     }
     for (uint32_t i = 0; i < node->n_out; i++) {
         const Type *inner = &shape.body->outputs.data[i].value->type;
         if (i < shape.carried) {
-            if (!same_type(graph, node, "carried value", i, inner, &node->in[i]->type)) {
+            if (!tn_body_check_type(graph, node, "carried value", i, inner, &node->in[i]->type)) {
                 return false;
             }
             node->out[i]->type = *inner;

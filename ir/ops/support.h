@@ -35,6 +35,12 @@ bool tn_op_check_int(Graph *graph, const Node *node, AttrName name, int64_t lo, 
 bool tn_op_check_len(Graph *graph, const Node *node, AttrName name, uint32_t n);
 /* The list attribute has `n` entries, none below `lo` or above 2^31. */
 bool tn_op_check_ints(Graph *graph, const Node *node, AttrName name, uint32_t n, int64_t lo);
+/* For the type rules of primitives with a body (loop.c): its counts of inputs and outputs and the
+ * turn; a type in the body against the one outside; what the body requires of its symbols. */
+bool tn_body_check(Graph *graph, const Node *node);
+bool tn_body_check_type(Graph *graph, const Node *node, const char *what, uint32_t i,
+                        const Type *found, const Type *expected);
+bool tn_body_adopt_constraints(Graph *graph, const Node *node);
 /* Demands a == b: proved, disproved (diagnostic) or recorded for run time. The text says what
  * is wrong when they differ. */
 bool tn_op_require(Graph *graph, const Node *node, const Dim *a, const Dim *b, const char *format,
