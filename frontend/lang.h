@@ -19,13 +19,17 @@ bool tn_lang_is_source(StrView text);
 
 /* How a graph is trained that says nothing of it. Texts are of the language. */
 typedef struct TrainOptions {
-    const char *loss;      /* "mean_squared_error", or with further arguments: "huber(delta=2)" */
-    const char *optimizer; /* "adam(rate=0.01)" */
-    const char *target;    /* type of the input `target`; NULL: the output's, or that of class
-                         * numbers, i64 without the last dimension, where the loss takes them */
-    const char *const *trainable; /* names of constants, * for any characters */
-    size_t n_trainable;           /* 0: all float constants with dimensions but
-                                   * running statistics */
+    /* "mean_squared_error", or with further arguments: "huber(delta=2)" */
+    const char *loss;
+    /* "adam(rate=0.01)" */
+    const char *optimizer;
+    /* Type of the input `target`; NULL: the output's, or that of class numbers, i64 without the
+     * last dimension, where the loss takes them. */
+    const char *target;
+    /* Names of constants, * for any characters; none: all float constants with dimensions but
+     * running statistics. */
+    const char *const *trainable;
+    size_t n_trainable;
 } TrainOptions;
 
 /* The module that trains an imported graph, or one built by calls: LOSS(output, target) is

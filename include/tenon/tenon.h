@@ -79,13 +79,16 @@ TN_API tn_status tn_module_parse(tn_compiler *compiler, const void *bytes, size_
                                  const char *name, tn_module **out);
 /* How a graph is trained that says nothing of it. Texts are of the model language. */
 typedef struct tn_train_options {
-    const char *loss;      /* "mean_squared_error", "huber(delta=2)": of the first output and the
-                       * target */
-    const char *optimizer; /* "adam(rate=0.01)" */
-    const char *target;    /* type of the further input `target`, "i64[N]"; NULL: by the loss */
-    const char *const *trainable; /* names of constants, * for any characters */
-    size_t n_trainable;           /* 0: all float constants with dimensions but
-                                   * running statistics */
+    /* "mean_squared_error", "huber(delta=2)": of the first output and the target. */
+    const char *loss;
+    /* "adam(rate=0.01)" */
+    const char *optimizer;
+    /* Type of the further input `target`, "i64[N]"; NULL: by the loss. */
+    const char *target;
+    /* Names of constants, * for any characters; none: all float constants with dimensions but
+     * running statistics. */
+    const char *const *trainable;
+    size_t n_trainable;
 } tn_train_options;
 
 /* The model that trains an ONNX model or a graph built by calls: its constants become parameters,
