@@ -20,7 +20,10 @@ static const char graph_text[] =
     "  %wide = expand(%b) {dims=[N,3], axes=[1]}\n"
     "  %s = add(%h, %wide)\n"
     "  %mw = expand(%m) {dims=[N,3], axes=[1]}\n"
-    "  %y = sub(%s, %mw)\n"
+    "  %k = const() {to=f64, dims=[]} : f64[] \"scale\" = 1\n"
+    "  %ks = expand(%k) {dims=[N,3], axes=[]}\n"
+    "  %d = sub(%s, %mw)\n"
+    "  %y = mul(%d, %ks)\n"
     "}\n";
 
 static bool open_graph(LangRun *run, const TrainOptions *options) {
@@ -112,6 +115,19 @@ static void test_choices(void **state) {
     lang_close(&run);
 }
 
+/* A single number is trained when it is asked for, and not otherwise: see test_step. */
+static void test_scalar(void **state) {
+    (void)state;
+    LangRun run;
+    const char *const scale[] = {"scale"};
+    TrainOptions options = {
+        .loss = "mse", .optimizer = "sgd", .trainable = scale, .n_trainable = 1};
+    assert_true(open_graph(&run, &options));
+    assert_string_equal(run.module->states.data[0].name, "scale");
+    assert_int_equal(run.module->states.data[1].role, TN_STATE_COUNTER);
+    lang_close(&run);
+}
+
 static void test_mistakes(void **state) {
     (void)state;
     const char *const none[] = {"nothing*"};
@@ -149,6 +165,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_scalar),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
