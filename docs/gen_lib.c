@@ -2,10 +2,11 @@
  *
  *   gen_lib frontend/lib/FILE.tn ...
  *
- * The page is the files' opening comments and, of every function whose name does not start
- * with an underscore, its parameters and the comment in front of it. Lines of a comment that
- * are indented by more than a space stand as they are. A public function without a comment is
- * an error. The test docs/library holds the page against what is printed here.
+ * The page is the files' opening comments, "FILE.tn: title." on a line and what else there is,
+ * and, of every function whose name does not start with an underscore, its parameters and the
+ * comment in front of it. Lines of a comment that are indented by more than a space stand as
+ * they are. A title of another form and a public function without a comment are errors. The
+ * test docs/library holds the page against what is printed here.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,15 +46,20 @@ static void print_comment(const Reader *reader, int from) {
     putchar('\n');
 }
 
-static void print_opening(Reader *reader) {
+static bool print_opening(Reader *reader) {
     if (reader->opened || reader->n_comment == 0) {
-        return;
+        return true;
     }
     reader->opened = true;
     const char *title = strstr(reader->comment[0], ": ");
-    printf("## %c%.*s\n\n`%s`\n", title[2] - 'a' + 'A', (int)strcspn(title + 3, "."), title + 3,
-           reader->path);
+    size_t n = title == NULL ? 0 : strcspn(title, ".");
+    if (n < 3 || strcmp(title + n, ".") != 0) {
+        fprintf(stderr, "%s: the first line is not \"FILE.tn: title.\"\n", reader->path);
+        return false;
+    }
+    printf("## %c%.*s\n\n`%s`\n", title[2] - 'a' + 'A', (int)n - 3, title + 3, reader->path);
     print_comment(reader, 1);
+    return true;
 }
 
 /* "fn NAME(...)", up to the brace, over as many lines as it takes. */
@@ -104,7 +110,7 @@ static bool print_functions(Reader *reader) {
             continue;
         }
         if (*line == '\0') {
-            print_opening(reader);
+            good = print_opening(reader);
         } else if (strncmp(line, "fn ", 3) == 0) {
             good = print_function(reader, line);
         }

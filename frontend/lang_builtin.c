@@ -423,14 +423,24 @@ Val tn_builtin_transpose(Args *args) {
     return finish(args, tn_make_transpose(start(args), x, perm));
 }
 
+/* Axes are those of the result. */
 Val tn_builtin_expand_dims(Args *args) {
     Value *x = tensor_arg(args, 0, "x");
-    int axis;
-    if (x == NULL ||
-        !tn_lang_axis(args->lang, args->place, args->v[1], x->type.rank + 1, "axis", &axis)) {
+    Val given = args->v[1];
+    size_t n = given.kind == VAL_LIST ? given.list->n : 1;
+    uint32_t axes = 0;
+    if (x == NULL) {
         return bad;
     }
-    return finish(args, tn_make_unsqueeze(start(args), x, 1u << axis));
+    if (given.kind == VAL_NONE || n > TN_MAX_RANK) {
+        return tn_lang_error(args->lang, args->place,
+                             "axis is %s, expected an integer or a list of up to %d",
+                             tn_val_describe(args->lang, given), TN_MAX_RANK);
+    }
+    if (!tn_lang_axes(args->lang, args->place, given, x->type.rank + (int)n, "axis", &axes)) {
+        return bad;
+    }
+    return finish(args, tn_make_unsqueeze(start(args), x, axes));
 }
 
 Val tn_builtin_squeeze(Args *args) {
