@@ -286,6 +286,7 @@ Lowering *tn_lowering_new(Compile *compile, Program *program, Graph *graph) {
     lowering->offsets = TN_NEW_ARRAY(&ctx->scratch, const Dim *, n_values);
     lowering->pos = TN_NEW_ARRAY(&ctx->scratch, const Dim *const *, n_values);
     lowering->inner = TN_NEW_ARRAY(&ctx->scratch, bool, n_values);
+    lowering->loops = TN_NEW_ARRAY(&ctx->scratch, int32_t, n_values);
     return lowering;
 }
 

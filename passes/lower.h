@@ -45,6 +45,7 @@ typedef struct Lowering {
     int guarded;         /* > 0: inside a formula that tests its index: define no temps */
     const Dim *const **pos; /* by value id: the index of a member in the open block, or NULL */
     bool *inner;         /* by value id: members read only through views */
+    int32_t *loops;      /* by value id: which loops of a row group need a member */
     Map staged;          /* value id -> local Buf over the reduced dims */
     const Node *scatter; /* the kernel adds to a result that starts as this node's operand 0 */
     const Dim *full_index[TN_MAX_RANK]; /* rows: root index at the dims that stay, else NULL */

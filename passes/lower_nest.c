@@ -307,35 +307,40 @@ static bool lower_pointwise(Lowering *lowering) {
 
 /* ---- row groups ---- */
 
-/* How many of the group's loops over the full space need `value`: a reduction that reads it
- * through formulas of the full space, or the final stores. */
-static uint32_t loops_needing(const Lowering *lowering, const Value *value, uint64_t *seen_stores) {
-    uint32_t n = 0;
-    for (const Use *use = value->uses; use != NULL; use = use->next) {
-        const Node *user = use->user;
-        if (user->group != lowering->group->id) {
-            continue;
-        }
-        n += tn_node_class(user) == OPC_REDUCE ? 1
-                                               : loops_needing(lowering, user->out[0], seen_stores);
-    }
-    if (lowering->slots[value->id] != NULL && *seen_stores == 0) {
-        *seen_stores = 1;
-        n++;
-    }
-    return n;
+/* Which of the group's loops over the full space need a value: one is told by the number of
+ * its reduction's result + 1, or is that of the stores. */
+enum { LOOPS_NONE = 0, LOOPS_STORES = -1, LOOPS_SEVERAL = -2 };
+
+static int32_t join_loops(int32_t a, int32_t b) {
+    return a == LOOPS_NONE || a == b ? b : b == LOOPS_NONE ? a : LOOPS_SEVERAL;
 }
 
-/* Costly values that several loops need are kept in thread-private memory. */
-static void plan_staging(Lowering *lowering, const Node *node) {
+/* From what is noted of the readers, which stand behind the value. */
+static int32_t loops_needing(const Lowering *lowering, const Value *value) {
+    int32_t loops = lowering->slots[value->id] != NULL ? LOOPS_STORES : LOOPS_NONE;
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
+        const Node *user = use->user;
+        if (user->group == lowering->group->id) {
+            int32_t id = (int32_t)user->out[0]->id;
+            bool reduces = tn_node_class(user) == OPC_REDUCE;
+            loops = join_loops(loops, reduces ? id + 1 : lowering->loops[id]);
+        }
+    }
+    return loops;
+}
+
+/* Whether the value is costly and several loops need it. */
+static bool is_worth_staging(const Lowering *lowering, const Node *node) {
     const Group *group = lowering->group;
     const Value *out = node->out[0];
-    uint64_t stores = 0;
-    if (!tn_node_has(node, TRAIT_COSTLY) || lowering->inner[out->id] ||
-        !tn_dims_equal(out->type.rank, out->type.dims, group->full_rank, group->full) ||
-        loops_needing(lowering, out, &stores) < 2) {
-        return;
-    }
+    return tn_node_has(node, TRAIT_COSTLY) && !lowering->inner[out->id] &&
+           tn_dims_equal(out->type.rank, out->type.dims, group->full_rank, group->full) &&
+           lowering->loops[out->id] == LOOPS_SEVERAL;
+}
+
+/* Thread-private memory for the row of a value. */
+static Buf *staging_buf(Lowering *lowering, DType dtype) {
+    const Group *group = lowering->group;
     const Dim *dims[TN_MAX_RANK];
     int rank = 0;
     for (uint32_t i = 0; i < group->full_rank; i++) {
@@ -343,10 +348,25 @@ static void plan_staging(Lowering *lowering, const Node *node) {
             dims[rank++] = group->full[i];
         }
     }
-    Buf *buf = tn_kernel_buf(lowering->kernel, BUF_LOCAL, out->type.dtype, rank, dims);
+    Buf *buf = tn_kernel_buf(lowering->kernel, BUF_LOCAL, dtype, rank, dims);
     buf->align = 64;
     buf->set_first = true;
-    *tn_map_put_int(&lowering->staged, out->id, NULL) = buf;
+    return buf;
+}
+
+static void plan_staging(Lowering *lowering) {
+    const NodeVec *nodes = &lowering->group->nodes;
+    for (size_t i = nodes->len; i-- > 0;) {
+        const Value *out = nodes->data[i]->out[0];
+        lowering->loops[out->id] = loops_needing(lowering, out);
+    }
+    for (size_t i = 0; i < nodes->len; i++) {
+        const Value *out = nodes->data[i]->out[0];
+        if (is_worth_staging(lowering, nodes->data[i])) {
+            *tn_map_put_int(&lowering->staged, out->id, NULL) =
+                staging_buf(lowering, out->type.dtype);
+        }
+    }
 }
 
 static void full_index(const Group *group, const Dim *const *root, const Dim *const *reduced,
@@ -423,9 +443,7 @@ static bool lower_rows(Lowering *lowering, const Dim *const *root) {
     const Group *group = lowering->group;
     const Dim *none[TN_MAX_RANK] = {0};
     full_index(group, root, none, lowering->full_index);
-    for (size_t i = 0; i < group->nodes.len; i++) {
-        plan_staging(lowering, group->nodes.data[i]);
-    }
+    plan_staging(lowering);
     for (size_t i = 0; i < group->nodes.len; i++) {
         const Node *node = group->nodes.data[i];
         if (tn_node_class(node) == OPC_REDUCE) {
