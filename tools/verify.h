@@ -47,8 +47,14 @@ tn_status tn_trial_compiled(Trial *trial, const Args *args, const Subject *subje
                             const char *entry, const unsigned char *state, int turn);
 tn_status tn_trial_reference(Trial *trial);
 void tn_trial_free(Trial *trial);
-/* The sum of gradients of the parameter that `var` is, or belongs to; NULL when there is none. */
-const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const tn_state_desc *var);
+/* Length of an entry's train block in its name, with the dot: 4 of "gan.grad", 0 of "grad". */
+size_t tn_entry_block(const char *entry);
+/* The parameter whose sum of gradients `grad` is in the entry's block, NULL when it is none. */
+const char *tn_state_derived(const tn_state_desc *grad, const char *entry);
+/* The sum, in the entry's block, of gradients of the parameter that `var` is, or belongs to; NULL
+ * when there is none. */
+const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const char *entry,
+                                       const tn_state_desc *var);
 /* Whether the last part of a dotted name is `part`. */
 bool tn_name_ends(const char *name, const char *part);
 /* The entry `part` of the same train block as `entry` ("gan.grad" of "gan.step"), written to

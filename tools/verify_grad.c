@@ -135,7 +135,7 @@ static void add_parameter(GradCheck *g, size_t input) {
     const tn_model_desc *desc = g->subject->desc;
     int32_t index = g->forward->sources.data[input].index;
     const tn_state_desc *var = &desc->state[index];
-    const tn_state_desc *grad = tn_state_gradient(desc, var);
+    const tn_state_desc *grad = tn_state_gradient(desc, g->entry, var);
     Parameter *p = &g->params[g->n_params];
     if (var->role != TN_STATE_PARAM || !grad) {
         return;
@@ -193,10 +193,11 @@ static tn_status set_up(void *arg) {
     return TN_OK;
 }
 
-static size_t count_gradients(const tn_model_desc *desc) {
+static size_t count_gradients(const GradCheck *g) {
+    const tn_model_desc *desc = g->subject->desc;
     size_t n = 0;
     for (int32_t i = 0; i < desc->n_state; i++) {
-        n += desc->state[i].role == TN_STATE_GRAD;
+        n += tn_state_derived(&desc->state[i], g->entry) != NULL;
     }
     return n;
 }
@@ -204,7 +205,7 @@ static size_t count_gradients(const tn_model_desc *desc) {
 /* The forward graph, and where the reference would take too long the twin. */
 static tn_status choose(void *arg) {
     GradCheck *g = arg;
-    double evaluations = 2.0 * (double)count_gradients(g->subject->desc);
+    double evaluations = 2.0 * (double)count_gradients(g);
     if (!make_forward(g)) {
         return TN_INTERNAL;
     }
@@ -539,7 +540,7 @@ static tn_status check_entry(GradCheck *g) {
     tn_status status = prepare(g);
     if (status == TN_OK) {
         tn_tool_show(stdout, g->entry);
-        printf(", %zu of %zu gradients: ", g->n_params, count_gradients(g->subject->desc));
+        printf(", %zu of %zu gradients: ", g->n_params, count_gradients(g));
         tn_verify_sizes(&g->trial.inputs);
         status = tn_tool_armed(g->subject->source.compiler, check_all, g);
     }

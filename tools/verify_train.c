@@ -99,10 +99,14 @@ bool tn_name_ends(const char *name, const char *part) {
     return n >= k && strcmp(name + n - k, part) == 0 && (n == k || name[n - k - 1] == '.');
 }
 
+size_t tn_entry_block(const char *entry) {
+    const char *dot = strrchr(entry, '.');
+    return dot ? (size_t)(dot - entry) + 1 : 0;
+}
+
 bool tn_entry_sibling(const tn_model_desc *desc, const char *entry, const char *part, char *name,
                       size_t size) {
-    const char *dot = strrchr(entry, '.');
-    snprintf(name, size, "%.*s%s", dot ? (int)(dot - entry + 1) : 0, entry, part);
+    snprintf(name, size, "%.*s%s", (int)tn_entry_block(entry), entry, part);
     for (int32_t i = 0; i < desc->n_entries; i++) {
         if (strcmp(desc->entries[i].name, name) == 0) {
             return true;
@@ -111,35 +115,39 @@ bool tn_entry_sibling(const tn_model_desc *desc, const char *entry, const char *
     return false;
 }
 
-/* The variable of that role whose name ends in the parameter's. */
-static const tn_state_desc *of_parameter(const tn_model_desc *desc, tn_state_role role,
-                                         const char *name) {
-    for (int32_t i = 0; i < desc->n_state; i++) {
-        const tn_state_desc *var = &desc->state[i];
-        if (var->role == (int32_t)role && tn_name_ends(var->name, name)) {
-            return var;
-        }
-    }
-    return NULL;
+const char *tn_state_derived(const tn_state_desc *grad, const char *entry) {
+    static const char infix[] = "grad.";
+    size_t block = tn_entry_block(entry), n = sizeof infix - 1;
+    bool of_block = grad->role == TN_STATE_GRAD && strncmp(grad->name, entry, block) == 0;
+    return of_block && strncmp(grad->name + block, infix, n) == 0 ? grad->name + block + n : NULL;
 }
 
-const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const tn_state_desc *var) {
-    if (var->role == TN_STATE_PARAM) {
-        return of_parameter(desc, TN_STATE_GRAD, var->name);
+/* Whether `var` is the parameter or a variable that the block's optimiser keeps for it. */
+static bool belongs_to(const tn_state_desc *var, const char *entry, const char *param) {
+    return var->role == TN_STATE_PARAM
+               ? strcmp(var->name, param) == 0
+               : var->role == TN_STATE_OPTIMIZER &&
+                     strncmp(var->name, entry, tn_entry_block(entry)) == 0 &&
+                     tn_name_ends(var->name, param);
+}
+
+const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const char *entry,
+                                       const tn_state_desc *var) {
+    const tn_state_desc *best = NULL;
+    for (int32_t i = 0; i < desc->n_state; i++) {
+        const tn_state_desc *grad = &desc->state[i];
+        const char *param = tn_state_derived(grad, entry);
+        bool longer = !best || strlen(grad->name) > strlen(best->name);
+        best = param && belongs_to(var, entry, param) && longer ? grad : best;
     }
-    for (int32_t i = 0; i < desc->n_state && var->role == TN_STATE_OPTIMIZER; i++) {
-        const tn_state_desc *param = &desc->state[i];
-        if (param->role == TN_STATE_PARAM && tn_name_ends(var->name, param->name)) {
-            return of_parameter(desc, TN_STATE_GRAD, param->name);
-        }
-    }
-    return NULL;
+    return best;
 }
 
 /* ---- comparing states ---- */
 
 /* Gradients by the reference at the state that an update started from. */
 typedef struct Noise {
+    const char *entry;    /* that took them */
     unsigned char *state; /* NULL: unknown */
     double most;          /* the largest magnitude of all */
 } Noise;
@@ -187,7 +195,7 @@ static double moment_floor(const tn_tensor *want, const tn_tensor *gradient, dou
 static TensorDiff variable_diff(const Trial *t, const tn_state_desc *var, const Noise *noise) {
     const tn_model_desc *desc = t->subject->desc;
     tn_tensor got = tn_state_tensor(var, t->got), want = tn_state_tensor(var, t->want);
-    const tn_state_desc *grad = noise->state ? tn_state_gradient(desc, var) : NULL;
+    const tn_state_desc *grad = noise->state ? tn_state_gradient(desc, noise->entry, var) : NULL;
     double floor = 0;
     if (var->role == TN_STATE_GRAD) {
         floor = gradient_floor * largest_gradient(desc, t->want);
@@ -285,7 +293,7 @@ static tn_status check_steps(Training *v, const char *entry) {
             status = tn_trial_run(&before, v->args, v->subject, grad, v->state, v->turn);
         }
         if (has_grad && status == TN_OK) {
-            noise = (Noise){before.want, largest_gradient(desc, before.want)};
+            noise = (Noise){grad, before.want, largest_gradient(desc, before.want)};
         }
         status = status == TN_OK ? check_entry(v, entry, &noise) : status;
         tn_trial_free(&before);

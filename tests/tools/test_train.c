@@ -280,6 +280,22 @@ static void verifies_gradients(void **state) {
     expect_text("ok: worst error ");
 }
 
+/* Each block answers for the gradients that it takes, also of a parameter that both train. */
+static void verifies_gradients_of_each_block(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    static const char two[] =
+        "model a(x: f32[N,3]) { return dense(x, 2) }\n"
+        "model b(x: f32[N,2]) { return dense(x, 2) }\n"
+        "train first(x: f32[N,3]) { minimize mean(tanh(b(a(x)))) over a, b with sgd() }\n"
+        "train second(x: f32[N,2]) { minimize mean(b(x) ** 2) over b with momentum() }\n";
+    write_file("two.tn", two, sizeof two - 1);
+    assert_int_equal(tenon("verify two.tn --grad"), 0);
+    expect_text("first.grad, 4 of 4 gradients: x f32[4,3]\n");
+    expect_text("second.grad, 2 of 2 gradients: x f32[4,2]\n");
+    assert_int_equal(tenon("verify two.tn"), 0);
+}
+
 /* Each of these is a mistake in the backward pass alone. */
 static void finds_wrong_gradients(void **state) {
     (void)state;
@@ -436,6 +452,7 @@ int main(void) {
         cmocka_unit_test_setup(refuses_wrong_use, with_model),
         cmocka_unit_test_setup(verifies_every_entry, with_model),
         cmocka_unit_test_setup(verifies_gradients, with_model),
+        cmocka_unit_test_setup(verifies_gradients_of_each_block, empty_folder),
         cmocka_unit_test_setup(finds_wrong_gradients, with_model),
         cmocka_unit_test_setup(verifies_gradients_of_much_work, empty_folder),
         cmocka_unit_test_setup(adds_once_at_any_thread_count, with_model),
