@@ -13,8 +13,9 @@
 #include "ir/loopnode.h"
 #include "passes/fuse.h"
 
-/* Bounds what one emitted function can grow to. */
-enum { GROUP_MAX_NODES = 160 };
+/* Bounds what one emitted function can grow to. Each pass over the rows of a row group computes
+ * the formulas before it again. */
+enum { GROUP_MAX_NODES = 160, ROWS_MAX_PASSES = 8 };
 
 static void make_value_space(Fuse *fuse, const Node *node, Space space) {
     for (uint32_t i = 0; i < node->n_out; i++) {
@@ -306,12 +307,40 @@ static Space merge_space(Fuse *fuse, const Group *into, const Group *from, Space
     return tn_dims_equal(from->rank, from->dims, into->rank, into->dims) ? SPACE_ROOT : SPACE_BAD;
 }
 
+/* How often the kernel of a row group runs through a row, final stores apart: the longest chain
+ * of its reductions. Notes for each member at which end of a pass it is known. */
+static uint32_t count_passes(Fuse *fuse, const Group *group) {
+    uint32_t most = 0;
+    for (size_t i = 0; i < group->nodes.len; i++) {
+        const Node *node = group->nodes.data[i];
+        uint32_t passes = 0;
+        for (uint32_t slot = 0; slot < node->n_in; slot++) {
+            bool bijective;
+            uint32_t n_views;
+            const Value *base = view_root(node->in[slot], &bijective, &n_views);
+            bool later = group_of(fuse, base) == group && fuse->passes[base->id] > passes;
+            passes = later ? fuse->passes[base->id] : passes;
+        }
+        passes += tn_node_class(node) == OPC_REDUCE;
+        fuse->passes[node->out[0]->id] = (uint8_t)passes;
+        most = passes > most ? passes : most;
+    }
+    return most;
+}
+
+/* Whether one kernel may do the work of both groups. */
+static bool is_small(Fuse *fuse, const Group *a, const Group *b) {
+    return a->nodes.len + b->nodes.len <= GROUP_MAX_NODES &&
+           (!a->rows || !b->rows ||
+            count_passes(fuse, a) + count_passes(fuse, b) <= ROWS_MAX_PASSES);
+}
+
 /* Brings the groups of `node`'s other operands into its group where that is exact. */
 static void merge_producers(Fuse *fuse, Group *group, Node *node) {
     for (uint32_t slot = 0; slot < node->n_in; slot++) {
         Group *from = group_of(fuse, node->in[slot]);
         if (from == NULL || from == group || from->nodes.len == 0 ||
-            from->nodes.len + group->nodes.len > GROUP_MAX_NODES) {
+            !is_small(fuse, from, group)) {
             continue;
         }
         Space space = merge_space(fuse, group, from, (Space)fuse->space[node->out[0]->id]);
@@ -376,13 +405,18 @@ static void become_rows(Fuse *fuse, Group *group) {
 /* A plain pointwise producer of a row reduction's operand becomes its row group. */
 static bool join_rows(Fuse *fuse, Node *node) {
     Group *group = group_of(fuse, node->in[0]);
-    if (group == NULL || tn_node_has(node, TRAIT_WINDOWED)) {
+    if (group == NULL || tn_node_has(node, TRAIT_WINDOWED) ||
+        group->nodes.len >= GROUP_MAX_NODES) {
         return false;
     }
     const Type *operand = &node->in[0]->type;
     if (group->rows) {
         if (fuse->space[node->in[0]->id] != SPACE_FULL ||
             !stands_plainly(fuse, group, node->in[0]) || !tn_group_same_rows(group, node)) {
+            return false;
+        }
+        count_passes(fuse, group);
+        if (fuse->passes[node->in[0]->id] == ROWS_MAX_PASSES) {
             return false;
         }
         group_add(fuse, group, node, SPACE_ROOT, group->vars);
@@ -526,6 +560,7 @@ bool tn_pass_fuse(Compile *compile) {
                  .optimise = compile->options.opt_level >= 1};
     fuse.space = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
     fuse.at = TN_NEW_ARRAY(fuse.arena, const Dim *const *, graph->n_values + 1);
+    fuse.passes = TN_NEW_ARRAY(fuse.arena, uint8_t, graph->n_values + 1);
     tn_fuse_number(&fuse);
     for (Node *node = graph->first; node != NULL; node = node->next) {
         node->group = -1;

@@ -21,6 +21,7 @@ typedef struct Fuse {
     bool optimise;
     uint8_t *space;  /* Space by value id */
     const Dim *const **at; /* by value id: a member's index over its group's variables */
+    uint8_t *passes; /* by value id: after how many passes over a row a member is known */
     uint32_t *order; /* topological position by node id */
     TN_VEC(Group *) groups;
     TN_VEC(uint32_t) stamps; /* by group: visited marks */
