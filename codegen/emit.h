@@ -18,6 +18,14 @@ typedef enum LoopForm {
     FORM_LANE   /* lanes of vectors */
 } LoopForm;
 
+/* A loop of the kernel. */
+typedef struct LoopPlan {
+    LoopForm form;
+    int32_t lanes;      /* of a vector; CONST: turns */
+    const Dim *extent;
+    const char *name;   /* of the variable in C; NULL outside of the loop */
+} LoopPlan;
+
 /* A temp as C variables, decided at its home: the block that holds all its accesses. */
 typedef struct TempRep {
     const Temp *temp;
@@ -61,12 +69,8 @@ typedef struct Emit {
     int depth;
     uint32_t n_names, n_statements;
     bool failed;
-    /* loop variables by symbol: form, C name, lanes; and those replaced by numbers now */
-    uint8_t *forms;
-    int32_t *form_lanes;
-    const Dim **form_extents;
-    const char **names;
-    TN_VEC(const Dim *) from, to;
+    Map loops; /* symbol of the variable -> LoopPlan */
+    TN_VEC(const Dim *) from, to; /* loop variables replaced by numbers now */
     TN_VEC(uint32_t) sizes; /* symbols passed as parameters */
     bool *buf_used;
     Lanes lanes;
@@ -102,7 +106,7 @@ const char *tn_emit_dim(Emit *e, const Dim *dim);
 bool tn_emit_fail(Emit *e, tn_status status, const char *what);
 /* The position of an element, in elements from the buffer's start. */
 const Dim *tn_emit_position(Emit *e, const Buf *buf, const Dim *const *index);
-/* d == coef * lane variable + rest. */
+/* Whether the lane variable occurs. */
 bool tn_emit_uses_lanes(const Emit *e, const Dim *dim);
 
 /* ---- emit_stmt.c ---- */
@@ -113,6 +117,8 @@ void tn_emit_block(Emit *e, const Stmt *owner, Stmt *body);
 
 /* Decides the form of every loop; false after a diagnostic. */
 bool tn_emit_plan_loops(Emit *e);
+/* What has been decided of the loop over `var`. */
+LoopPlan *tn_emit_plan_of(const Emit *e, const Dim *var);
 void tn_emit_plan_homes(Emit *e);
 /* Opens the temps at home in this block, and closes them, printing their declarations. */
 TempVec *tn_emit_open_temps(Emit *e, const Stmt *owner, Stmt *body);

@@ -247,9 +247,9 @@ static void store_by_lane(Emit *e, const Buf *buf, const Dim *position, Val valu
     value = tn_val_name(e, to_memory(e, buf, tn_val_spread(e, value, e->lanes.n)));
     tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, count, name);
     e->depth++;
-    e->names[var->sym] = name;
+    tn_emit_plan_of(e, var)->name = name;
     tn_emit_line(e, "%s = %s[%s];", element(e, buf, position).text, value.text, name);
-    e->names[var->sym] = NULL;
+    tn_emit_plan_of(e, var)->name = NULL;
     e->depth--;
     tn_emit_line(e, "}");
 }
@@ -287,12 +287,12 @@ Val tn_emit_by_lane(Emit *e, Expr *expr) {
     e->values_base = e->values.len;
     e->lanes = (Lanes){.n = 1};
     e->single = var;
-    e->single_name = e->names[var->sym] = name;
+    e->single_name = tn_emit_plan_of(e, var)->name = name;
     Val value = tn_emit_expr(e, expr);
     tn_emit_line(e, "%s[%s] = %s%s;", result, name, expr->dtype == TN_BOOL ? "(int8_t)-" : "",
                  value.text);
     e->single = NULL;
-    e->single_name = e->names[var->sym] = NULL;
+    e->single_name = tn_emit_plan_of(e, var)->name = NULL;
     leave(e, inner);
     tn_emit_line(e, "}");
     return (Val){result, type};
@@ -375,9 +375,9 @@ static bool is_interval(Emit *e, const Dim *cond) {
 
 /* The condition at one lane. */
 static const char *cond_at(Emit *e, const Dim *cond, const char *lane) {
-    e->names[e->lanes.var->sym] = lane;
+    tn_emit_plan_of(e, e->lanes.var)->name = lane;
     const char *text = tn_emit_dim(e, cond);
-    e->names[e->lanes.var->sym] = NULL;
+    tn_emit_plan_of(e, e->lanes.var)->name = NULL;
     return text;
 }
 
@@ -563,11 +563,11 @@ static void store_computed_by_lane(Emit *e, const Stmt *stmt, const Dim *positio
     value = tn_val_name(e, to_memory(e, buf, tn_val_spread(e, value, e->lanes.n)));
     tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, count, name);
     e->depth++;
-    e->names[var->sym] = name;
+    tn_emit_plan_of(e, var)->name = name;
     tn_emit_line(e, "b%u[%s + (int64_t)%s%s * %s] = %s[%s];", buf->id, tn_emit_dim(e, position),
                  at.text, at.type.lanes > 1 ? tn_emit_text(e, "[%s]", name) : "",
                  tn_emit_dim(e, buf->strides[stmt->dyn]), value.text, name);
-    e->names[var->sym] = NULL;
+    tn_emit_plan_of(e, var)->name = NULL;
     e->depth--;
     tn_emit_line(e, "}");
 }

@@ -55,10 +55,12 @@ const Dim *tn_emit_resolve(Emit *e, const Dim *dim) {
 static void put_symbol(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out) {
     Emit *e = arg;
     if (symbol->kind == SYM_LOOP) {
-        if (e->names[number] == NULL) {
+        const LoopPlan *plan = tn_emit_plan_of(e, symbol->dim);
+        bool open = plan != NULL && plan->name != NULL;
+        if (!open) {
             tn_emit_fail(e, TN_INTERNAL, "a loop variable is used outside its loop");
         }
-        tn_str_puts(out, e->names[number] != NULL ? e->names[number] : "0");
+        tn_str_puts(out, open ? plan->name : "0");
         return;
     }
     size_t at = 0;
@@ -137,11 +139,7 @@ static void put_signature(Emit *e, StrBuf *out) {
 }
 
 static void set_up(Emit *e) {
-    size_t n_symbols = e->ctx->dims->symbols.len;
-    e->forms = TN_NEW_ARRAY(e->arena, uint8_t, n_symbols + 1);
-    e->form_lanes = TN_NEW_ARRAY(e->arena, int32_t, n_symbols + 1);
-    e->form_extents = TN_NEW_ARRAY(e->arena, const Dim *, n_symbols + 1);
-    e->names = TN_NEW_ARRAY(e->arena, const char *, n_symbols + 1);
+    e->loops = tn_map(e->arena);
     e->reps = TN_NEW_ARRAY(e->arena, TempRep *, e->kernel->temps.len + 1);
     e->buf_used = TN_NEW_ARRAY(e->arena, bool, e->kernel->bufs.len + 1);
     e->homes = tn_map(e->arena);

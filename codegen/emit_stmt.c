@@ -54,7 +54,7 @@ static void restore_variable(Emit *e) {
 
 static void emit_unrolled(Emit *e, Stmt *loop) {
     const Dim *extent = tn_emit_resolve(e, loop->extent);
-    for (int32_t i = 0; i < e->form_lanes[loop->var->sym] && !e->failed; i++) {
+    for (int32_t i = 0; i < tn_emit_plan_of(e, loop->var)->lanes && !e->failed; i++) {
         bool sure = extent->lo > i, never = extent->hi <= i;
         if (never) {
             return;
@@ -76,7 +76,7 @@ static void emit_unrolled(Emit *e, Stmt *loop) {
 static void emit_vector(Emit *e, Stmt *loop) {
     Lanes outer = e->lanes;
     const Dim *extent = tn_emit_resolve(e, loop->extent);
-    Lanes lanes = {loop->var, loop->extent, e->form_lanes[loop->var->sym], NULL};
+    Lanes lanes = {loop->var, loop->extent, tn_emit_plan_of(e, loop->var)->lanes, NULL};
     bool sure = extent->lo >= 1;
     Scope scope = {0};
     if (extent->kind == DIM_CONST) {
@@ -109,9 +109,9 @@ static void emit_loop(Emit *e, Stmt *loop) {
         tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, extent, name);
     }
     Scope scope = enter_scope(e, true);
-    e->names[loop->var->sym] = name;
+    tn_emit_plan_of(e, loop->var)->name = name;
     tn_emit_block(e, loop, loop->body);
-    e->names[loop->var->sym] = NULL;
+    tn_emit_plan_of(e, loop->var)->name = NULL;
     leave_scope(e, scope);
 }
 
@@ -148,7 +148,7 @@ static bool stores_result(void *arg, Stmt *stmt) {
 /* Whether the loop is written as one that shares its turns out; a single turn is not. */
 static bool is_partition(const Emit *e, const Stmt *stmt) {
     return stmt->kind == STMT_FOR && stmt->loop == LOOP_PARTITION &&
-           e->forms[stmt->var->sym] != FORM_CONST;
+           tn_emit_plan_of(e, stmt->var)->form != FORM_CONST;
 }
 
 /* Work outside of partitioned loops is done once, by the first thread. */
@@ -196,9 +196,9 @@ static void emit_kind(Emit *e, Stmt *stmt) {
     if (never || emit_fold(e, stmt)) {
         return;
     }
-    if (e->forms[stmt->var->sym] == FORM_CONST) {
+    if (tn_emit_plan_of(e, stmt->var)->form == FORM_CONST) {
         emit_unrolled(e, stmt);
-    } else if (e->forms[stmt->var->sym] == FORM_LANE) {
+    } else if (tn_emit_plan_of(e, stmt->var)->form == FORM_LANE) {
         emit_vector(e, stmt);
     } else {
         emit_loop(e, stmt);

@@ -46,26 +46,29 @@ static bool sets_lanes(const Emit *e, const Stmt *loop) {
            !tn_stmt_visit(e->kernel->body, has_lanes, &lanes);
 }
 
-static int64_t block_size(Emit *e, const Stmt *stmt);
+LoopPlan *tn_emit_plan_of(const Emit *e, const Dim *var) {
+    return tn_map_get_int(&e->loops, var->sym);
+}
 
 /* Statements of a loop after unrolling; decides its form. */
 static int64_t loop_size(Emit *e, const Stmt *loop, bool in_vector) {
-    uint32_t sym = loop->var->sym;
+    LoopPlan *plan = TN_NEW(e->arena, LoopPlan);
+    *tn_map_put_int(&e->loops, loop->var->sym, NULL) = plan;
     bool vector = !in_vector && ((loop->loop == LOOP_VECTOR && loop->lanes > 1) ||
                                  (loop->loop != LOOP_VECTOR && sets_lanes(e, loop)));
     int32_t lanes = loop->loop == LOOP_VECTOR ? loop->lanes : (int32_t)loop->extent->value;
-    e->form_extents[sym] = loop->extent;
-    e->forms[sym] = (uint8_t)(vector ? FORM_LANE : FORM_LOOP);
-    e->form_lanes[sym] = vector ? power_of_two_above(lanes) : 1;
+    plan->extent = loop->extent;
+    plan->form = vector ? FORM_LANE : FORM_LOOP;
+    plan->lanes = vector ? power_of_two_above(lanes) : 1;
     int64_t size = 1;
     for (const Stmt *stmt = loop->body; stmt != NULL; stmt = stmt->next) {
         size += stmt->kind == STMT_FOR ? loop_size(e, stmt, in_vector || vector) : 1;
     }
     bool once = tn_dim_is(loop->extent, 1) && !vector;
     if (once || (loop->loop == LOOP_UNROLL && size * loop->lanes <= MAX_UNROLLED)) {
-        e->forms[sym] = FORM_CONST;
-        e->form_lanes[sym] = once ? 1 : loop->lanes;
-        size *= e->form_lanes[sym];
+        plan->form = FORM_CONST;
+        plan->lanes = once ? 1 : loop->lanes;
+        size *= plan->lanes;
     }
     return size;
 }
@@ -164,9 +167,8 @@ typedef struct Choice {
 
 static bool has_form(const Emit *e, const Dim *dim, LoopForm form) {
     if (dim->kind == DIM_SYM) {
-        bool loop = e->ctx->dims->symbols.data[dim->sym].kind == SYM_LOOP;
-        LoopForm found = loop ? (LoopForm)e->forms[dim->sym] : FORM_LOOP;
-        return found == form;
+        const LoopPlan *plan = tn_emit_plan_of(e, dim);
+        return (plan != NULL ? plan->form : FORM_LOOP) == form; /* sizes are C variables too */
     }
     bool found = false;
     for (uint32_t i = 0; i < dim->n_args && !found; i++) {
@@ -198,7 +200,7 @@ static bool is_multiple(const Dim *dim, int64_t of) {
 static void weigh_lane_index(Choice *choice, int d, const Dim *index) {
     Emit *e = choice->e;
     const Dim *var = find_lane(e, index), *rest = NULL;
-    int32_t lanes = e->form_lanes[var->sym];
+    int32_t lanes = tn_emit_plan_of(e, var)->lanes;
     int64_t coef = 0;
     if (!tn_dim_linear(e->ctx, index, var, &coef, &rest) || coef != 1 ||
         !is_multiple(rest, lanes)) {
@@ -208,11 +210,12 @@ static void weigh_lane_index(Choice *choice, int d, const Dim *index) {
     if (choice->rep->lane_dim < 0) {
         choice->rep->lane_dim = d;
         choice->rep->lanes = lanes;
-        choice->extent = e->form_extents[var->sym];
+        choice->extent = tn_emit_plan_of(e, var)->extent;
     }
     choice->irregular =
         choice->irregular || choice->rep->lane_dim != d || choice->rep->lanes != lanes;
-    choice->rep->uniform = choice->rep->uniform && choice->extent == e->form_extents[var->sym];
+    choice->rep->uniform =
+        choice->rep->uniform && choice->extent == tn_emit_plan_of(e, var)->extent;
 }
 
 static void weigh(Choice *choice, const Dim *const *index) {
@@ -469,13 +472,13 @@ static void assign_by_lane(Emit *e, const Temp *temp, const Dim *const *index, V
     e->depth++;
     e->lanes = (Lanes){.n = 1};
     e->single = var;
-    e->single_name = e->names[var->sym] = name;
+    e->single_name = tn_emit_plan_of(e, var)->name = name;
     Val element = tn_emit_temp(e, temp, index);
     bool to_mask = in_mask(e->reps[temp->id], &element);
     tn_emit_line(e, "%s = %s%s[%s];", element.text, temp->dtype == TN_BOOL && !to_mask ? "-" : "",
                  value.text, name);
     e->single = NULL;
-    e->single_name = e->names[var->sym] = NULL;
+    e->single_name = tn_emit_plan_of(e, var)->name = NULL;
     e->lanes = lanes;
     e->depth--;
     tn_emit_line(e, "}");
