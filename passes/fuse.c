@@ -339,8 +339,7 @@ static bool is_small(Fuse *fuse, const Group *a, const Group *b) {
 static void merge_producers(Fuse *fuse, Group *group, Node *node) {
     for (uint32_t slot = 0; slot < node->n_in; slot++) {
         Group *from = group_of(fuse, node->in[slot]);
-        if (from == NULL || from == group || from->nodes.len == 0 ||
-            !is_small(fuse, from, group)) {
+        if (from == NULL || from == group || from->nodes.len == 0 || !is_small(fuse, from, group)) {
             continue;
         }
         Space space = merge_space(fuse, group, from, (Space)fuse->space[node->out[0]->id]);
@@ -405,8 +404,7 @@ static void become_rows(Fuse *fuse, Group *group) {
 /* A plain pointwise producer of a row reduction's operand becomes its row group. */
 static bool join_rows(Fuse *fuse, Node *node) {
     Group *group = group_of(fuse, node->in[0]);
-    if (group == NULL || tn_node_has(node, TRAIT_WINDOWED) ||
-        group->nodes.len >= GROUP_MAX_NODES) {
+    if (group == NULL || tn_node_has(node, TRAIT_WINDOWED) || group->nodes.len >= GROUP_MAX_NODES) {
         return false;
     }
     const Type *operand = &node->in[0]->type;

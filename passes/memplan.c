@@ -127,11 +127,6 @@ static bool alive_together(const Slot *a, const Slot *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-static int by_offset(const void *a, const void *b) {
-    const Slot *const *x = a, *const *y = b;
-    return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
-}
-
 static int by_size(const void *a, const void *b) {
     const Slot *const *x = a, *const *y = b;
     int64_t left = (*x)->bytes->value, right = (*y)->bytes->value;
@@ -152,45 +147,53 @@ static int by_first(const void *a, const void *b) {
                                       : by_size(a, b);
 }
 
+/* The lowest offset at which the slot meets none of the `n` placed ones, sorted by offset, that
+ * are alive together with it. */
+static uint64_t lowest_free(Slot *const *placed, size_t n, const Slot *slot) {
+    uint64_t at = 0, size = (uint64_t)slot->bytes->value;
+    for (size_t i = 0; i < n && placed[i]->offset < at + size; i++) {
+        uint64_t end = placed[i]->offset + (uint64_t)placed[i]->bytes->value;
+        at = end > at && alive_together(slot, placed[i]) ? end : at;
+    }
+    return at;
+}
+
 /* Places slots in their order, each at the lowest free offset; returns the arena's size. */
 static uint64_t place_in_order(SlotVec *slots, Arena *scratch) {
-    Slot **busy = TN_NEW_ARRAY(scratch, Slot *, slots->len + 1);
+    Slot **placed = TN_NEW_ARRAY(scratch, Slot *, slots->len + 1);
     uint64_t top = 0;
     for (size_t i = 0; i < slots->len; i++) {
         Slot *slot = slots->data[i];
-        size_t n = 0;
-        for (size_t k = 0; k < i; k++) {
-            if (alive_together(slot, slots->data[k])) {
-                busy[n++] = slots->data[k];
-            }
+        size_t at = i;
+        slot->offset = lowest_free(placed, i, slot);
+        for (; at > 0 && placed[at - 1]->offset > slot->offset; at--) {
+            placed[at] = placed[at - 1];
         }
-        qsort(busy, n, sizeof *busy, by_offset);
-        uint64_t at = 0, size = (uint64_t)slot->bytes->value;
-        for (size_t k = 0; k < n; k++) {
-            uint64_t end = busy[k]->offset + (uint64_t)busy[k]->bytes->value;
-            if (busy[k]->offset >= at + size) {
-                break;
-            }
-            at = end > at ? end : at;
-        }
-        slot->offset = at;
-        top = at + size > top ? at + size : top;
+        placed[at] = slot;
+        uint64_t end = slot->offset + (uint64_t)slot->bytes->value;
+        top = end > top ? end : top;
     }
     return top;
 }
 
-static uint64_t peak_bytes(const Program *program, const SlotVec *slots) {
-    uint64_t peak = 0;
-    for (size_t step = 0; step < program->steps.len; step++) {
-        uint64_t live = 0;
-        for (size_t i = 0; i < slots->len; i++) {
-            const Slot *slot = slots->data[i];
-            live += slot->first <= (int32_t)step && (int32_t)step <= slot->last
-                        ? (uint64_t)slot->bytes->value
-                        : 0;
+uint64_t tn_memplan_peak(const Program *program, int32_t *step) {
+    ArenaMark mark = tn_arena_mark(&program->ctx->scratch);
+    uint64_t *change = TN_NEW_ARRAY(&program->ctx->scratch, uint64_t, program->steps.len + 1);
+    uint64_t live = 0, peak = 0;
+    for (size_t i = 0; i < program->slots.len; i++) {
+        const Slot *slot = program->slots.data[i];
+        if (slot->kind == SLOT_ARENA && slot->first >= 0) {
+            change[slot->first] += (uint64_t)slot->bytes->value;
+            change[slot->last + 1] -= (uint64_t)slot->bytes->value; /* wraps, as sums do */
         }
+    }
+    *step = 0;
+    for (size_t i = 0; i < program->steps.len; i++) {
+        live += change[i];
+        *step = live > peak ? (int32_t)i : *step;
         peak = live > peak ? live : peak;
     }
+    tn_arena_reset(&program->ctx->scratch, mark);
     return peak;
 }
 
@@ -198,7 +201,8 @@ static void place_static(Program *program, SlotVec *slots) {
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_first};
     Arena *scratch = &program->ctx->scratch;
     uint64_t *best = TN_NEW_ARRAY(scratch, uint64_t, program->slots.len + 1);
-    program->peak_bytes = peak_bytes(program, slots);
+    int32_t at;
+    program->peak_bytes = tn_memplan_peak(program, &at);
     program->arena_bytes = UINT64_MAX;
     for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
         if (slots->len > 0) {

@@ -9,5 +9,8 @@ void tn_memplan_lives(Program *program);
 /* Places the arena's slots if all sizes are constant: sets offsets, arena_bytes and peak_bytes;
  * false when some are not. */
 bool tn_memplan_place(Program *program);
+/* The most bytes of the arena that are alive at once, all sizes being constant, and the first
+ * step at which they are. */
+uint64_t tn_memplan_peak(const Program *program, int32_t *step);
 
 #endif

@@ -176,25 +176,6 @@ static void take_step(Closure *closure, int32_t number) {
 
 /* ---- choosing ---- */
 
-static int32_t peak_step(const Program *program) {
-    uint64_t most = 0;
-    int32_t peak = 0;
-    for (int32_t step = 0; step < (int32_t)program->steps.len; step++) {
-        uint64_t live = 0;
-        for (size_t i = 0; i < program->slots.len; i++) {
-            const Slot *slot = program->slots.data[i];
-            live += slot->kind == SLOT_ARENA && slot->first <= step && step <= slot->last
-                        ? (uint64_t)slot->bytes->value
-                        : 0;
-        }
-        if (live > most) {
-            most = live;
-            peak = step;
-        }
-    }
-    return peak;
-}
-
 /* The first step behind `from` that uses the slot; a loop counts as a whole. -1: none. */
 static int32_t next_use(const Program *program, const Slot *slot, int32_t from) {
     for (int32_t i = from; i <= slot->last; i++) {
@@ -295,7 +276,8 @@ static bool improve(Program *program) {
     Recompute re = {.program = program, .arena = scratch};
     Choice best = {.score = 0};
     find_writers(&re);
-    int32_t peak = peak_step(program);
+    int32_t peak;
+    tn_memplan_peak(program, &peak);
     for (size_t i = 0; i < program->slots.len; i++) {
         consider(&re, program->slots.data[i], peak, &best);
     }
