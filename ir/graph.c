@@ -361,12 +361,17 @@ bool tn_value_splat(const Value *value, double *out) {
     if (!blob_is_uniform(blob, tn_dtype_bytes(value->type.dtype))) {
         return false;
     }
-    Arena scratch;
-    tn_arena_init(&scratch, NULL);
-    RefTensor first = tn_ref_from_bytes(&scratch, value->type.dtype, 0, NULL, blob->data);
-    *out = tn_dtype_is_float(value->type.dtype) ? first.f[0] : (double)first.i[0];
-    tn_arena_free(&scratch);
-    return true;
+    int64_t whole = 0;
+    RefTensor first = {.dtype = value->type.dtype, .count = 1};
+    bool is_float = tn_dtype_is_float(first.dtype);
+    if (is_float) {
+        first.f = out;
+    } else {
+        first.i = &whole;
+    }
+    tn_ref_read_bytes(&first, blob->data);
+    *out = is_float ? *out : (double)whole;
+    return is_float || (*out < 0x1p63 && (int64_t)*out == whole);
 }
 
 /* ---- copies ---- */

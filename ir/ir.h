@@ -184,8 +184,8 @@ const Attr *tn_node_attr(const Node *node, AttrName name); /* never NULL for sch
 int64_t tn_attr_int(const Node *node, AttrName name);
 double tn_attr_float(const Node *node, AttrName name);
 bool tn_node_is_const(const Node *node);
-/* A constant whose elements are all `*out` (as double), e.g. an expanded scalar; looks
- * through expand and reshape. */
+/* A constant whose elements are all `*out`, e.g. an expanded scalar; looks through expand and
+ * reshape. False for integers that no double is. */
 bool tn_value_splat(const Value *value, double *out);
 
 /* Content of a small integer tensor as dimension expressions, or NULL when unknown:

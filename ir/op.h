@@ -102,10 +102,9 @@ AttrName tn_attr_by_name(StrView name); /* TN_ATTR_COUNT when unknown */
 
 /* ---- reference evaluator (ir/eval.c) ---- */
 
-/* Evaluates the graph naively in the widest type. `inputs` are row-major in their own
- * dtype; `out` tensors are allocated in `arena`. `each`, when not NULL, sees every value
- * computed. Float values are rounded to f32 after each node when the value's dtype is
- * f32 only if `round_each`; the default (false) keeps double. */
+/* Evaluates the graph naively in the widest type. `inputs` are row-major in their own dtype; the
+ * storage of `outputs` comes from `arena`. `see`, when not NULL, is shown the result of each node
+ * as it is computed, not rounded. */
 typedef void EvalSeeFn(void *arg, const Value *value, const RefTensor *tensor);
 bool tn_eval_graph(Graph *graph, const RefTensor *inputs, Arena *arena, RefTensor *outputs,
                    EvalSeeFn *see, void *arg);
@@ -117,6 +116,8 @@ bool tn_eval_body(Graph *body, const RefTensor *inputs, const int64_t *symbols, 
 /* One node on constant inputs, for folding. */
 bool tn_eval_node(Ctx *ctx, const Node *node, const RefTensor *const *in, const int64_t *symbols,
                   Arena *arena, RefTensor *out);
+/* Fills the tensor from row-major bytes of its dtype. */
+void tn_ref_read_bytes(RefTensor *tensor, const void *bytes);
 RefTensor tn_ref_from_bytes(Arena *arena, DType dtype, int rank, const int64_t *dims,
                             const void *bytes);
 /* Writes row-major bytes of the tensor's dtype (rounding once). */

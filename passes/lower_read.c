@@ -165,8 +165,7 @@ static Expr *read_member(Lowering *lowering, const Value *value, const Dim *cons
 static Expr *read_source(Lowering *lowering, const Value *value, const Dim *const *index) {
     double splat;
     if (tn_node_is_const(value->def)) {
-        if (value->type.layout == NULL && value->type.dtype != TN_I64 &&
-            value->type.dtype != TN_U64 && tn_value_splat(value, &splat)) {
+        if (value->type.layout == NULL && tn_value_splat(value, &splat)) {
             return tn_expr_number(lowering->lower.ctx, value->type.dtype, splat);
         }
         return load(lowering, value, index);

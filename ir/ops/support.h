@@ -73,8 +73,6 @@ void *tn_eval_scratch(EvalArgs *args, int64_t count, size_t size);
 bool tn_index_next(int rank, const int64_t *dims, int64_t *index);
 /* Row-major position of `index` in the tensor. */
 int64_t tn_ref_offset(const RefTensor *tensor, const int64_t *index);
-/* Fills the tensor from row-major bytes of its dtype. */
-void tn_ref_read_bytes(RefTensor *tensor, const void *bytes);
 /* out[to] = in[from], same class of dtype. */
 void tn_ref_move(RefTensor *out, int64_t to, const RefTensor *in, int64_t from);
 /* The value as the dtype holds it: cut to its width, then sign- or zero-extended. */
