@@ -4,17 +4,23 @@
  * weights) over invariants; formulas in front of them leave with them. Formulas alone stay:
  * they cost nothing where they are read.
  */
-#include "base/map.h"
 #include "ir/loopnode.h"
 #include "ir/traits.h"
 #include "passes/pass.h"
+
+/* What is known of a value of the body. */
+enum {
+    FIXED = 1,  /* it is the same at every turn */
+    READ = 2,   /* what differs from turn to turn reads it, itself or formulas of it */
+    LEAVES = 4, /* it is computed before the loop */
+    NEEDED = 8  /* of what leaves, or that itself */
+};
 
 typedef struct Hoist {
     Graph *graph;
     Node *node;     /* the loop */
     LoopShape shape;
-    Arena *arena;
-    uint8_t *fixed; /* by value id of the body: 1 the same at every turn */
+    uint8_t *flags; /* by value id of the body */
     Value **map;    /* by value id of the body: the value outside */
 } Hoist;
 
@@ -22,17 +28,15 @@ typedef struct Hoist {
 static void find_fixed(Hoist *hoist) {
     const Graph *body = hoist->shape.body;
     for (size_t i = 1 + hoist->shape.carried + hoist->shape.scanned; i < body->inputs.len; i++) {
-        hoist->fixed[body->inputs.data[i]->id] = 1;
+        hoist->flags[body->inputs.data[i]->id] = FIXED;
         hoist->map[body->inputs.data[i]->id] = hoist->node->in[i - 1];
     }
     for (const Node *node = body->first; node != NULL; node = node->next) {
         bool fixed = node->body == NULL;
         for (uint32_t i = 0; i < node->n_in; i++) {
-            fixed = fixed && hoist->fixed[node->in[i]->id];
+            fixed = fixed && (hoist->flags[node->in[i]->id] & FIXED) != 0;
         }
-        for (uint32_t i = 0; i < node->n_out && fixed; i++) {
-            hoist->fixed[node->out[i]->id] = 1;
-        }
+        hoist->flags[node->out[0]->id] = fixed ? FIXED : 0;
     }
 }
 
@@ -41,53 +45,49 @@ static bool is_work(const Node *node) {
     return cls == OPC_REDUCE || cls == OPC_INDEX;
 }
 
-/* The value outside of the loop, its formulas with it. */
-static Value *copy_outside(Hoist *hoist, Value *value) {
-    if (hoist->map[value->id] == NULL) {
-        Node *node = value->def;
-        for (uint32_t i = 0; i < node->n_in; i++) {
-            copy_outside(hoist, node->in[i]);
-        }
-        Node *copy = tn_node_clone(hoist->graph, node, hoist->map);
-        tn_node_move(hoist->graph, copy, hoist->node);
+static bool is_read(const Hoist *hoist, const Value *value) {
+    bool read = value->is_output;
+    for (const Use *use = value->uses; use != NULL && !read; use = use->next) {
+        uint8_t flags = hoist->flags[use->user->out[0]->id];
+        read = (flags & FIXED) == 0 || (!is_work(use->user) && (flags & READ) != 0);
     }
-    return hoist->map[value->id];
+    return read;
 }
 
-/* Whether something that stays reads the value: it differs from turn to turn, or is a formula
- * that such a thing reads. */
-static bool reads_variable(const Hoist *hoist, const Value *value) {
-    bool reads = value->is_output;
-    for (const Use *use = value->uses; use != NULL && !reads; use = use->next) {
-        const Node *user = use->user;
-        reads = user->body != NULL || !hoist->fixed[user->out[0]->id] ||
-                (!is_work(user) && reads_variable(hoist, user->out[0]));
+/* From the last node to the first: readers come before what they read. */
+static void find_leaving(Hoist *hoist) {
+    for (const Node *node = hoist->shape.body->last; node != NULL; node = node->prev) {
+        uint8_t *flags = &hoist->flags[node->out[0]->id];
+        if ((*flags & FIXED) != 0 && is_read(hoist, node->out[0])) {
+            *flags |= is_work(node) ? READ | LEAVES | NEEDED : READ;
+        }
+        for (uint32_t i = 0; i < node->n_in && (*flags & NEEDED) != 0; i++) {
+            hoist->flags[node->in[i]->id] |= NEEDED;
+        }
     }
-    return reads;
 }
 
 static void hoist_loop(Compile *compile, Node *node) {
     Graph *body = node->body;
-    Hoist hoist = {.graph = compile->graph,
-                   .node = node,
-                   .shape = tn_loop_shape(node),
-                   .arena = &compile->ctx->scratch};
-    uint32_t known = body->n_values;
-    /* each of these may become a further input, which others that leave read */
-    hoist.fixed = TN_NEW_ARRAY(hoist.arena, uint8_t, 2 * (size_t)known + 1);
-    hoist.map = TN_NEW_ARRAY(hoist.arena, Value *, 2 * (size_t)known + 1);
+    Arena *arena = &compile->ctx->scratch;
+    Hoist hoist = {.graph = compile->graph, .node = node, .shape = tn_loop_shape(node)};
+    /* each value may become a further input, which others that leave read */
+    hoist.flags = TN_NEW_ARRAY(arena, uint8_t, 2 * (size_t)body->n_values + 1);
+    hoist.map = TN_NEW_ARRAY(arena, Value *, 2 * (size_t)body->n_values + 1);
     find_fixed(&hoist);
+    find_leaving(&hoist);
     for (Node *inner = body->first; inner != NULL; inner = inner->next) {
-        Value *value = inner->n_out == 1 ? inner->out[0] : NULL;
-        if (value == NULL || value->id >= known || !hoist.fixed[value->id] || !is_work(inner) ||
-            !reads_variable(&hoist, value)) {
+        Value *value = inner->out[0];
+        if ((hoist.flags[value->id] & NEEDED) == 0) {
             continue;
         }
-        Value *outside = copy_outside(&hoist, value);
-        Value *input = tn_loop_add_invariant(compile->graph, node, outside);
-        hoist.fixed[input->id] = 1;
-        hoist.map[input->id] = outside;
-        tn_value_replace(body, value, input);
+        Value *outside = tn_node_clone(hoist.graph, inner, hoist.map)->out[0];
+        tn_node_move(hoist.graph, outside->def, node);
+        if ((hoist.flags[value->id] & LEAVES) != 0) {
+            Value *input = tn_loop_add_invariant(hoist.graph, node, outside);
+            hoist.map[input->id] = outside;
+            tn_value_replace(body, value, input);
+        }
     }
 }
 
