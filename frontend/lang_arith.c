@@ -222,14 +222,19 @@ static double float_op(LangOp op, double a, double b) {
     }
 }
 
+const Dim *tn_lang_truth(Lang *lang, LangOp op, const Dim *a, const Dim *b, bool *negate) {
+    Ctx *ctx = lang->ctx;
+    *negate = op == LANG_GE || op == LANG_LE || op == LANG_NE;
+    return op == LANG_EQ || op == LANG_NE   ? tn_dim_eq(ctx, a, b)
+           : op == LANG_GT || op == LANG_LE ? tn_dim_lt(ctx, b, a)
+                                            : tn_dim_lt(ctx, a, b);
+}
+
 /* Comparison of integers; undecided symbolic ones are a mistake. */
 static Val compare_dims(Lang *lang, Place place, LangOp op, const Dim *a, const Dim *b) {
     Ctx *ctx = lang->ctx;
-    bool swap = op == LANG_GT || op == LANG_LE;
-    bool negate = op == LANG_GE || op == LANG_LE || op == LANG_NE;
-    const Dim *truth = op == LANG_EQ || op == LANG_NE ? tn_dim_eq(ctx, a, b)
-                       : swap                         ? tn_dim_lt(ctx, b, a)
-                                                      : tn_dim_lt(ctx, a, b);
+    bool negate;
+    const Dim *truth = tn_lang_truth(lang, op, a, b, &negate);
     if (!tn_dim_is_const(truth) && lang->lenient) {
         return tn_val_bool(false);
     }
@@ -260,7 +265,7 @@ static bool compare_floats(LangOp op, double a, double b) {
     }
 }
 
-static bool is_comparison(LangOp op) {
+bool tn_lang_compares(LangOp op) {
     return op >= LANG_LT && op <= LANG_NE;
 }
 
@@ -270,7 +275,7 @@ static Val number_op(Lang *lang, Place place, LangOp op, Val a, Val b, bool *don
     double y;
     *done = true;
     if (a.kind == VAL_INT && b.kind == VAL_INT) {
-        if (is_comparison(op)) {
+        if (tn_lang_compares(op)) {
             return compare_dims(lang, place, op, a.dim, b.dim);
         }
         Val whole = integer_op(lang, place, op, a.dim, b.dim, done);
@@ -282,7 +287,7 @@ static Val number_op(Lang *lang, Place place, LangOp op, Val a, Val b, bool *don
     if (!*done) {
         return bad;
     }
-    if (is_comparison(op)) {
+    if (tn_lang_compares(op)) {
         return tn_val_bool(compare_floats(op, x, y));
     }
     if ((op == LANG_DIV || op == LANG_FLOORDIV || op == LANG_MOD) && y == 0) {

@@ -314,6 +314,10 @@ Val tn_lang_unary(Lang *lang, Place place, LangOp op, Val a);
 /* An elementwise primitive on operands that broadcast. */
 Val tn_lang_map(Lang *lang, Place place, Op op, const Val *v, size_t n);
 const char *tn_lang_op_text(LangOp op);
+bool tn_lang_compares(LangOp op);
+/* 0 or 1, or an expression of symbols: whether a comparison of sizes holds, or with *negate
+ * whether it does not. */
+const Dim *tn_lang_truth(Lang *lang, LangOp op, const Dim *a, const Dim *b, bool *negate);
 
 /* ---- expressions and calls (lang_expr.c, lang_call.c, lang_index.c, lang_loop.c) ---- */
 

@@ -95,25 +95,31 @@ static const char *message_of(Lang *lang, const Stmt *stmt) {
     return ok ? tn_sv_dup(&lang->ctx->arena, text) : "";
 }
 
-/* Equality of sizes that cannot be decided becomes a demand on the model's inputs. */
-static bool demand_equal(Lang *lang, const Stmt *stmt) {
+/* A comparison of sizes that cannot be decided becomes a demand on the model's inputs. */
+static bool demand(Lang *lang, const Stmt *stmt) {
     const Expr *cond = stmt->values[0];
-    if (cond->kind != EXPR_BINARY || cond->op != LANG_EQ) {
+    bool negate;
+    if (cond->kind != EXPR_BINARY || !tn_lang_compares(cond->op)) {
         return false;
     }
     Val a = tn_lang_eval(lang, cond->items[0]);
     Val b = tn_lang_eval(lang, cond->items[1]);
-    if (a.kind != VAL_INT || b.kind != VAL_INT ||
-        tn_dim_is_const(tn_dim_eq(lang->ctx, a.dim, b.dim))) {
+    if (a.kind != VAL_INT || b.kind != VAL_INT) {
+        return false;
+    }
+    const Dim *truth = tn_lang_truth(lang, cond->op, a.dim, b.dim, &negate);
+    if (tn_dim_is_const(truth)) {
         return false;
     }
     Call *call = tn_lang_start(lang, stmt->place, NULL);
-    return tn_make_require(call, a.dim, b.dim, "%s", message_of(lang, stmt));
+    bool equal = cond->op == LANG_EQ;
+    return tn_make_require(call, equal ? a.dim : truth, equal ? b.dim : tn_make_int(call, !negate),
+                           "%s", message_of(lang, stmt));
 }
 
 static void run_assert(Lang *lang, const Stmt *stmt) {
     bool truth;
-    if (demand_equal(lang, stmt)) {
+    if (demand(lang, stmt)) {
         return;
     }
     Val cond = tn_lang_eval(lang, stmt->values[0]);

@@ -257,11 +257,47 @@ static void test_functions(void **state) {
     lang_close(&run);
 }
 
+/* What the run says of x [4]; "" when it gives its output. */
+static const char *run_four(const char *condition) {
+    LangRun run;
+    static char text[512];
+    char source[512];
+    snprintf(source, sizeof source,
+             "model m(x: f64[N]) {\n  assert %s, \"no {x.shape}\"\n  return x\n}\n", condition);
+    lang_start(&run, source);
+    RefTensor x = lang_tensor(&run, TN_F64, 1, (int64_t[]){4}, (double[]){1, 2, 3, 4}), out;
+    *text = '\0';
+    if (!tn_eval_graph(tn_module_entry(run.module, tn_sv("infer")), &x, &run.ctx.arena, &out, NULL,
+                       NULL)) {
+        StrBuf said = tn_str(&run.ctx.arena);
+        tn_diag_print(&run.ctx.diags, &said);
+        snprintf(text, sizeof text, "%s", said.data);
+    }
+    lang_close(&run);
+    return text;
+}
+
+/* What cannot be decided of a size is held against the inputs of each run. */
+static void test_demands(void **state) {
+    (void)state;
+    static const char *const hold[] = {"N == 4", "4 == N", "N != 5", "N < 5",     "5 > N",
+                                       "N <= 4", "N >= 4", "4 >= N", "2 * N > 7", "N // 2 == 2"};
+    static const char *const fail[] = {"N == 5", "N != 4", "N < 4",     "4 > N",
+                                       "N <= 3", "N >= 5", "2 * N > 8", "N // 2 == 3"};
+    for (size_t i = 0; i < sizeof hold / sizeof *hold; i++) {
+        assert_string_equal(run_four(hold[i]), "");
+    }
+    for (size_t i = 0; i < sizeof fail / sizeof *fail; i++) {
+        assert_non_null(strstr(run_four(fail[i]), "no [N]"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_index),
         cmocka_unit_test(test_shapes),     cmocka_unit_test(test_statements),
         cmocka_unit_test(test_loop),       cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_demands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
