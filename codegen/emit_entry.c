@@ -109,8 +109,6 @@ static void need_symbols(Entry *entry, const Dim *dim) {
     }
 }
 
-static void put_size(Entry *entry, const Dim *dim, StrBuf *out);
-
 static void put_symbol(Entry *entry, uint32_t symbol, StrBuf *out) {
     int32_t loop = round_of(entry->program, symbol);
     if (loop >= 0) {
@@ -120,41 +118,16 @@ static void put_symbol(Entry *entry, uint32_t symbol, StrBuf *out) {
     }
 }
 
-static void put_operation(Entry *entry, const Dim *dim, StrBuf *out) {
-    static const char *const before[] = {
-        [DIM_DIV] = "tn_fdiv(", [DIM_MOD] = "tn_fmod(", [DIM_MIN] = "tn_imin(",
-        [DIM_MAX] = "tn_imax(", [DIM_MUL] = "(",        [DIM_EQ] = "(",
-        [DIM_LT] = "(",         [DIM_SELECT] = "(",
-    };
-    static const char *const between[] = {
-        [DIM_DIV] = ", ",  [DIM_MOD] = ", ",  [DIM_MIN] = ", ", [DIM_MAX] = ", ",
-        [DIM_MUL] = " * ", [DIM_EQ] = " == ", [DIM_LT] = " < ", [DIM_SELECT] = " ? ",
-    };
-    tn_str_puts(out, before[dim->kind]);
-    for (uint32_t i = 0; i < dim->n_args; i++) {
-        bool otherwise = dim->kind == DIM_SELECT && i == 2;
-        tn_str_puts(out, i == 0 ? "" : otherwise ? " : " : between[dim->kind]);
-        put_size(entry, dim->args[i], out);
-    }
-    tn_str_putc(out, ')');
+static void name_symbol(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out) {
+    (void)symbol;
+    put_symbol(arg, number, out);
 }
 
 /* A size or offset within a run as a C expression: what the plan has checked cannot overflow. */
 static void put_size(Entry *entry, const Dim *dim, StrBuf *out) {
-    if (dim->kind == DIM_CONST) {
-        tn_str_printf(out, "(int64_t)%" PRId64, dim->value);
-    } else if (dim->kind == DIM_SYM) {
-        put_symbol(entry, dim->sym, out);
-    } else if (dim->kind != DIM_SUM) {
-        put_operation(entry, dim, out);
-    } else {
-        tn_str_printf(out, "((int64_t)%" PRId64, dim->value);
-        for (uint32_t i = 0; i < dim->n_args; i++) {
-            tn_str_printf(out, " + (int64_t)%" PRId64 " * ", dim->coefs[i]);
-            put_size(entry, dim->args[i], out);
-        }
-        tn_str_putc(out, ')');
-    }
+    tn_str_putc(out, '(');
+    tn_dim_print_c(entry->ctx, dim, name_symbol, entry, out);
+    tn_str_putc(out, ')');
 }
 
 static void put_slot(Entry *entry, const Slot *slot, StrBuf *out) {
