@@ -275,28 +275,23 @@ bool tn_dep_covered(Kernel *kernel, const DepVec *all, const void *object, uint3
     return true;
 }
 
-static bool is_owned(const void *object, const DepVec *all) {
+/* Some access of the object, or NULL. */
+static const DepAccess *access_of(const void *object, const DepVec *all) {
     for (size_t i = 0; i < all->len; i++) {
         if (all->data[i].object == object) {
-            return all->data[i].temp != NULL || all->data[i].buf->kind == BUF_LOCAL;
+            return &all->data[i];
         }
     }
-    return false;
-}
-
-/* Whether a local buffer's maker promised that turns do not hand it on. */
-static bool is_set_first(const Kernel *kernel, const void *object) {
-    for (size_t i = 0; i < kernel->bufs.len; i++) {
-        if (kernel->bufs.data[i] == object) {
-            return kernel->bufs.data[i]->set_first;
-        }
-    }
-    return false;
+    return NULL;
 }
 
 bool tn_dep_private(Kernel *kernel, const Stmt *loop, const DepVec *all, const void *object) {
-    return is_owned(object, all) && !tn_dep_refers(kernel->body, object, loop, NULL) &&
-           (is_set_first(kernel, object) || tn_dep_covered(kernel, all, object, 0, UINT32_MAX));
+    const DepAccess *access = access_of(object, all);
+    const Buf *buf = access != NULL ? access->buf : NULL;
+    bool owned = access != NULL && (buf == NULL || buf->kind == BUF_LOCAL);
+    bool promised = buf != NULL && buf->set_first;
+    return owned && !tn_dep_refers(kernel->body, object, loop, NULL) &&
+           (promised || tn_dep_covered(kernel, all, object, 0, UINT32_MAX));
 }
 
 /* ---- instances ---- */

@@ -127,14 +127,9 @@ bool tn_nest_index_uses(const Stmt *stmt, const Dim *var) {
     return false;
 }
 
-static Stmt *single_loop(const Stmt *loop) {
-    Stmt *body = loop->body;
-    return body != NULL && body->kind == STMT_FOR && body->next == NULL ? body : NULL;
-}
-
 StmtVec tn_nest_chain(Arena *arena, Stmt *loop) {
     StmtVec chain = {0};
-    for (Stmt *at = loop; at != NULL; at = single_loop(at)) {
+    for (Stmt *at = loop; at != NULL; at = tn_loop_only_child(at)) {
         tn_vec_push(arena, &chain, at);
     }
     return chain;
@@ -191,7 +186,7 @@ void tn_nest_drop_unit_loops(Kernel *kernel) {
 
 void tn_nest_sink(Kernel *kernel, const Dim *var) {
     Stmt *loop = tn_loop_by_var(kernel, var);
-    while (loop != NULL && single_loop(loop) != NULL && tn_loop_swap(kernel, loop)) {
+    while (loop != NULL && tn_loop_only_child(loop) != NULL && tn_loop_swap(kernel, loop)) {
         loop = tn_loop_by_var(kernel, var);
     }
 }
@@ -200,7 +195,7 @@ bool tn_nest_raise(Kernel *kernel, const Dim *var, const Dim *above) {
     Stmt *loop = tn_loop_by_var(kernel, var);
     while (loop != NULL && loop->body != NULL) {
         Stmt *parent = tn_loop_parent(kernel, loop);
-        if (parent == NULL || single_loop(parent) != loop) {
+        if (parent == NULL || tn_loop_only_child(parent) != loop) {
             return false;
         }
         bool last = parent->var == above;
@@ -215,39 +210,39 @@ bool tn_nest_raise(Kernel *kernel, const Dim *var, const Dim *above) {
     return false;
 }
 
-static bool expr_reads(const Expr *expr, const Temp *temp) {
-    if (expr->kind == EXPR_TEMP && expr->temp == temp) {
-        return true;
-    }
-    for (uint32_t i = 0; i < expr->n_args; i++) {
-        if (expr_reads(expr->args[i], temp)) {
-            return true;
-        }
-    }
-    return false;
+/* Temps that a statement refers to, and whether others do. */
+typedef struct Handed {
+    bool *touched; /* by temp id */
+    bool others;   /* the statement has been seen */
+} Handed;
+
+/* False for a temp of the statement that another one refers to. */
+static bool is_not_handed(const Handed *handed, const Temp *temp) {
+    bool *touched = &handed->touched[temp->id];
+    *touched = *touched || !handed->others;
+    return !handed->others || !*touched;
 }
 
-static bool touches_temp(const Stmt *stmt, const Temp *temp) {
-    for (; stmt != NULL; stmt = stmt->next) {
-        if (stmt->kind == STMT_FOR ? touches_temp(stmt->body, temp)
-                                   : stmt->temp == temp || expr_reads(stmt->value, temp) ||
-                                         (stmt->at != NULL && expr_reads(stmt->at, temp))) {
-            return true;
-        }
-    }
-    return false;
+static bool expr_is_apart(void *arg, Expr *expr) {
+    return expr->kind != EXPR_TEMP || is_not_handed(arg, expr->temp);
+}
+
+static bool stmt_is_apart(void *arg, Stmt *stmt) {
+    return (stmt->temp == NULL || is_not_handed(arg, stmt->temp)) &&
+           tn_stmt_exprs(stmt, expr_is_apart, arg);
 }
 
 bool tn_nest_hands_on_temps(const Kernel *kernel, const Stmt *first) {
+    Arena *scratch = &kernel->ctx->scratch;
+    ArenaMark mark = tn_arena_mark(scratch);
+    Handed handed = {.touched = TN_NEW_ARRAY(scratch, bool, kernel->temps.len + 1)};
     Stmt alone = *first;
     alone.next = NULL;
-    for (size_t i = 0; i < kernel->temps.len; i++) {
-        const Temp *temp = kernel->temps.data[i];
-        if (touches_temp(&alone, temp) && touches_temp(first->next, temp)) {
-            return true;
-        }
-    }
-    return false;
+    tn_stmt_visit(&alone, stmt_is_apart, &handed);
+    handed.others = true;
+    bool apart = tn_stmt_visit(first->next, stmt_is_apart, &handed);
+    tn_arena_reset(scratch, mark);
+    return !apart;
 }
 
 void tn_nest_distribute(Kernel *kernel) {
