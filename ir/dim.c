@@ -69,7 +69,8 @@ static void measure(const DimTable *table, DimCell *cell) {
     }
 }
 
-static const Dim *insert(Ctx *ctx, const Dim *key, uint64_t hash, void **slot) {
+/* NULL for an expression that is too large. */
+static const Dim *insert(Ctx *ctx, const Dim *key, void **slot) {
     DimTable *table = ctx->dims;
     DimCell *cell = TN_NEW(&ctx->arena, DimCell);
     cell->dim = *key;
@@ -79,7 +80,6 @@ static const Dim *insert(Ctx *ctx, const Dim *key, uint64_t hash, void **slot) {
     if (key->coefs != NULL) {
         cell->dim.coefs = tn_arena_copy(&ctx->arena, key->coefs, key->n_args * sizeof *key->coefs);
     }
-    (void)hash;
     measure(table, cell);
     if (cell->size > DIM_SIZE_MAX || cell->depth > DIM_DEPTH_MAX) {
         return NULL;
@@ -93,14 +93,13 @@ static const Dim *insert(Ctx *ctx, const Dim *key, uint64_t hash, void **slot) {
 /* `key` need not be in the arena; its args must be. */
 const Dim *dim_intern_key(Ctx *ctx, const Dim *key) {
     DimTable *table = table_of(ctx);
-    uint64_t hash = hash_dim(key);
-    void **slot = tn_map_put_int(table->interned, hash, NULL);
+    void **slot = tn_map_put_int(table->interned, hash_dim(key), NULL);
     for (const DimCell *cell = *slot; cell != NULL; cell = cell->next) {
         if (same_dim(&cell->dim, key)) {
             return &cell->dim;
         }
     }
-    const Dim *made = insert(ctx, key, hash, slot);
+    const Dim *made = insert(ctx, key, slot);
     return made != NULL ? made : dim_poison(ctx);
 }
 
@@ -111,9 +110,10 @@ const Dim *dim_poison(Ctx *ctx) {
 }
 
 const Dim *tn_dim_const(Ctx *ctx, int64_t value) {
-    Dim key = {.kind = DIM_CONST, .value = value, .lo = value, .hi = value};
-    key.lo = value == INT64_MAX ? INT64_MAX - 1 : value;
-    key.hi = value == INT64_MIN ? INT64_MIN + 1 : value;
+    Dim key = {.kind = DIM_CONST,
+               .value = value,
+               .lo = value == INT64_MAX ? INT64_MAX - 1 : value,
+               .hi = value == INT64_MIN ? INT64_MIN + 1 : value};
     return dim_intern_key(ctx, &key);
 }
 
@@ -129,6 +129,11 @@ const Dim *dim_intern(Ctx *ctx, DimKind kind, const Dim *const *args, uint32_t n
     }
     Dim key = {.kind = kind, .n_args = n, .args = args, .lo = range.lo, .hi = range.hi};
     return dim_intern_key(ctx, &key);
+}
+
+const Dim *dim_pair(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
+    const Dim *args[2] = {a, b};
+    return dim_intern(ctx, kind, args, 2);
 }
 
 /* ---- symbols ---- */

@@ -3,13 +3,13 @@
  * A Dim is immutable and hash-consed in its context: two Dims are equal exactly
  * when their pointers are. Constructors canonicalise, so `a + b - a` *is* `b`,
  * and they use the proved range of each symbol, so `(16*i + j) / 16` is `i` when
- * 0 <= j < 16. Arithmetic is exact in int64; an overflow in constants makes the
- * expression TN_DIM_OVERFLOW-flagged and is reported by the verifier, never
- * wrapped. Division is floor division; `x / 0` and `x % 0` are 0 by definition.
+ * 0 <= j < 16. Arithmetic is exact in int64 and never wraps: what has a constant
+ * beyond it is one absorbing Dim, flagged `overflow`, which the verifier reports.
+ * Division is floor division; `x / 0` and `x % 0` are 0 by definition.
  *
- * Symbols: a model input's dimension, an element of a small integer input, a count
- * that a kernel produces, or a loop variable. Loop variables carry the extent they
- * run to, which may itself be symbolic.
+ * Symbols: a model input's dimension, an element of a small integer input, the round
+ * of a program's loop, or a loop variable. Loop variables carry the extent they run to,
+ * which may itself be symbolic.
  */
 #ifndef TN_IR_DIM_H
 #define TN_IR_DIM_H
@@ -49,7 +49,7 @@ struct Dim {
 typedef enum SymKind {
     SYM_INPUT_DIM,  /* dimension `index` of graph input `input` */
     SYM_INPUT_ELEM, /* element `index` (flat) of the integer graph input `input` */
-    SYM_COUNT,      /* produced by a kernel */
+    SYM_COUNT,      /* counted by the program: the round of one of its loops */
     SYM_LOOP        /* a loop variable */
 } SymKind;
 
@@ -65,7 +65,7 @@ typedef struct Symbol {
 typedef struct DimTable DimTable;
 struct DimTable {
     TN_VEC(Symbol) symbols;
-    /* the rest is private to dim.c */
+    /* the rest is private to dim*.c */
     struct Map *interned;
     struct Map *names; /* symbols but loop variables, by name */
     uint32_t n_dims;

@@ -8,22 +8,6 @@
  */
 #include "ir/dim_priv.h"
 
-static int64_t gcd(int64_t a, int64_t b) {
-    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
-    uint64_t y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
-    while (y != 0) {
-        uint64_t t = x % y;
-        x = y;
-        y = t;
-    }
-    return x > INT64_MAX ? 1 : (int64_t)x;
-}
-
-static const Dim *node(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
-    const Dim *args[2] = {a, b};
-    return dim_intern(ctx, kind, args, 2);
-}
-
 static bool non_zero(Ctx *ctx, const Dim *d, const Dim *where) {
     return d->lo >= 1 || d->hi <= -1 || dim_positive(ctx, d, where);
 }
@@ -35,8 +19,9 @@ typedef struct Cut {
 
 /* ---- constant divisors ---- */
 
-/* a == whole * c + rest with the coefficients of rest below c, its constant in 0..c-1. */
-static Cut cut_const(Ctx *ctx, const Dim *a, int64_t c) {
+/* a == whole * c + rest, the constant of rest in 0..c-1: terms go to one side, those that c divides
+ * to the whole, or when `apart` to both, which leaves coefficients below c. */
+static Cut cut_const(Ctx *ctx, const Dim *a, int64_t c, bool apart) {
     ArenaMark mark = tn_arena_mark(&ctx->scratch);
     Lin in = dim_lin(ctx, a);
     Lin whole = dim_lin_new(ctx, in.n);
@@ -44,30 +29,10 @@ static Cut cut_const(Ctx *ctx, const Dim *a, int64_t c) {
     whole.value = dim_floor_div(in.value, c);
     rest.value = dim_floor_mod(in.value, c);
     for (uint32_t i = 0; i < in.n; i++) {
-        whole.terms[whole.n++] = (Term){in.terms[i].arg, in.terms[i].coef / c};
-        rest.terms[rest.n++] = (Term){in.terms[i].arg, in.terms[i].coef % c};
-    }
-    Cut cut = {dim_from_terms(ctx, &whole), dim_from_terms(ctx, &rest)};
-    tn_arena_reset(&ctx->scratch, mark);
-    return cut;
-}
-
-/* The terms whose coefficient `g` divides, divided by it, and the others; the constant goes to
- * both by floor division. */
-static Cut cut_by(Ctx *ctx, const Dim *a, int64_t g) {
-    ArenaMark mark = tn_arena_mark(&ctx->scratch);
-    Lin in = dim_lin(ctx, a);
-    Lin whole = dim_lin_new(ctx, in.n);
-    Lin rest = dim_lin_new(ctx, in.n);
-    whole.value = dim_floor_div(in.value, g);
-    rest.value = dim_floor_mod(in.value, g);
-    for (uint32_t i = 0; i < in.n; i++) {
-        const Term *term = &in.terms[i];
-        if (term->coef % g == 0) {
-            whole.terms[whole.n++] = (Term){term->arg, term->coef / g};
-        } else {
-            rest.terms[rest.n++] = *term;
-        }
+        int64_t coef = in.terms[i].coef;
+        int64_t left = apart || coef % c == 0 ? coef % c : coef;
+        whole.terms[whole.n++] = (Term){in.terms[i].arg, (coef - left) / c};
+        rest.terms[rest.n++] = (Term){in.terms[i].arg, left};
     }
     Cut cut = {dim_from_terms(ctx, &whole), dim_from_terms(ctx, &rest)};
     tn_arena_reset(&ctx->scratch, mark);
@@ -79,14 +44,14 @@ static int64_t common_const(Ctx *ctx, const Dim *a, int64_t c, Cut *out) {
     uint32_t n = a->kind == DIM_SUM ? a->n_args : 0;
     int64_t all = c;
     for (uint32_t i = 0; i < n; i++) {
-        all = gcd(all, a->coefs[i]);
+        all = dim_gcd(all, a->coefs[i]);
     }
     for (uint32_t i = 0; i <= n; i++) {
-        int64_t g = i == 0 ? all : gcd(c, a->coefs[i - 1]);
+        int64_t g = i == 0 ? all : dim_gcd(c, a->coefs[i - 1]);
         if (g <= 1 || n == 0) {
             continue;
         }
-        *out = cut_by(ctx, a, g);
+        *out = cut_const(ctx, a, g, false);
         if (!out->whole->overflow && out->rest->lo >= 0 && out->rest->hi < g &&
             out->whole->kind != DIM_CONST) {
             return g;
@@ -125,7 +90,7 @@ static const Dim *div_reduced(Ctx *ctx, const Dim *r, int64_t c) {
         inner->args[1]->value % c == 0) {
         return tn_dim_modc(ctx, tn_dim_divc(ctx, inner->args[0], c), inner->args[1]->value / c);
     }
-    return node(ctx, DIM_DIV, r, tn_dim_const(ctx, c));
+    return dim_pair(ctx, DIM_DIV, r, tn_dim_const(ctx, c));
 }
 
 const Dim *tn_dim_divc(Ctx *ctx, const Dim *a, int64_t b) {
@@ -140,10 +105,10 @@ const Dim *tn_dim_divc(Ctx *ctx, const Dim *a, int64_t b) {
                                                 : tn_dim_const(ctx, dim_floor_div(a->value, b));
     }
     if (b < 0) {
-        return b == INT64_MIN ? node(ctx, DIM_DIV, a, tn_dim_const(ctx, b))
+        return b == INT64_MIN ? dim_pair(ctx, DIM_DIV, a, tn_dim_const(ctx, b))
                               : tn_dim_divc(ctx, tn_dim_mulc(ctx, a, -1), -b);
     }
-    Cut cut = b == 1 ? (Cut){a, tn_dim_const(ctx, 0)} : cut_const(ctx, a, b);
+    Cut cut = b == 1 ? (Cut){a, tn_dim_const(ctx, 0)} : cut_const(ctx, a, b, true);
     if (cut.rest->kind == DIM_CONST || (cut.rest->lo >= 0 && cut.rest->hi < b)) {
         return cut.whole;
     }
@@ -180,7 +145,7 @@ static const Dim *mod_reduced(Ctx *ctx, const Dim *r, int64_t c) {
         const Dim *whole = tn_dim_modc(ctx, cut.whole, c / g);
         return dim_combine(ctx, whole, g, cut.rest, 1);
     }
-    return node(ctx, DIM_MOD, r, tn_dim_const(ctx, c));
+    return dim_pair(ctx, DIM_MOD, r, tn_dim_const(ctx, c));
 }
 
 const Dim *tn_dim_modc(Ctx *ctx, const Dim *a, int64_t b) {
@@ -194,13 +159,13 @@ const Dim *tn_dim_modc(Ctx *ctx, const Dim *a, int64_t b) {
         return tn_dim_const(ctx, dim_floor_mod(a->value, b));
     }
     if (b == INT64_MIN) {
-        return node(ctx, DIM_MOD, a, tn_dim_const(ctx, b));
+        return dim_pair(ctx, DIM_MOD, a, tn_dim_const(ctx, b));
     }
     if (b < 0) {
         return tn_dim_mulc(ctx, tn_dim_modc(ctx, tn_dim_mulc(ctx, a, -1), -b), -1);
     }
     const Dim *opened = open_mods(ctx, a, b);
-    return mod_reduced(ctx, cut_const(ctx, opened->overflow ? a : opened, b).rest, b);
+    return mod_reduced(ctx, cut_const(ctx, opened->overflow ? a : opened, b, true).rest, b);
 }
 
 /* ---- symbolic divisors ---- */
@@ -385,7 +350,7 @@ static const Dim *div_symbolic(Ctx *ctx, const Dim *a, const Dim *b, Known known
         return div_core(ctx, cut.whole, left, known);
     }
     const Dim *nested = div_nested(ctx, a, b);
-    return nested != NULL ? nested : node(ctx, DIM_DIV, a, b);
+    return nested != NULL ? nested : dim_pair(ctx, DIM_DIV, a, b);
 }
 
 static const Dim *div_core(Ctx *ctx, const Dim *a, const Dim *b, Known known) {
@@ -433,7 +398,7 @@ static const Dim *mod_symbolic(Ctx *ctx, const Dim *a, const Dim *b) {
         return tn_dim_add(ctx, whole, cut.rest);
     }
     const Dim *nested = mod_nested(ctx, rest, b, a);
-    return nested != NULL ? nested : node(ctx, DIM_MOD, rest, b);
+    return nested != NULL ? nested : dim_pair(ctx, DIM_MOD, rest, b);
 }
 
 const Dim *tn_dim_mod(Ctx *ctx, const Dim *a, const Dim *b) {

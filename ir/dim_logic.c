@@ -8,11 +8,6 @@
 
 #define CHAIN_MAX 16u
 
-static const Dim *node(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
-    const Dim *args[2] = {a, b};
-    return dim_intern(ctx, kind, args, 2);
-}
-
 static bool is_bool(const Dim *d) {
     return d->lo >= 0 && d->hi <= 1;
 }
@@ -84,11 +79,11 @@ static const Dim *extreme(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b) {
         return dim_poison(ctx);
     }
     if (!chain_flatten(ctx, kind, &chain, a) || !chain_flatten(ctx, kind, &chain, b)) {
-        return a->id <= b->id ? node(ctx, kind, a, b) : node(ctx, kind, b, a);
+        return a->id <= b->id ? dim_pair(ctx, kind, a, b) : dim_pair(ctx, kind, b, a);
     }
     const Dim *result = chain.args[0];
     for (uint32_t i = 1; i < chain.n; i++) {
-        result = node(ctx, kind, result, chain.args[i]);
+        result = dim_pair(ctx, kind, result, chain.args[i]);
     }
     return result;
 }
@@ -102,20 +97,17 @@ const Dim *tn_dim_max(Ctx *ctx, const Dim *a, const Dim *b) {
 
 /* ---- comparisons ---- */
 
-static int64_t magnitude(int64_t v) {
-    return v < 0 ? (v == INT64_MIN ? INT64_MAX : -v) : v;
+/* Whether the form is x or -x, a constant aside, with x 0 or 1. */
+static bool is_sole_bool(const Lin *lin) {
+    return lin->n == 1 && is_bool(lin->terms[0].arg) &&
+           (lin->terms[0].coef == 1 || lin->terms[0].coef == -1);
 }
 
 /* The greatest common divisor of the coefficients (not the constant), at least 1. */
 static int64_t common_coef(const Lin *lin) {
     int64_t g = 0;
     for (uint32_t i = 0; i < lin->n; i++) {
-        int64_t v = magnitude(lin->terms[i].coef);
-        while (v != 0) {
-            int64_t t = g % v;
-            g = v;
-            v = t;
-        }
+        g = dim_gcd(g, lin->terms[i].coef);
     }
     return g > 0 ? g : 1;
 }
@@ -162,19 +154,19 @@ static const Dim *less_node(Ctx *ctx, const Dim *a, const Dim *b, const Dim *dif
         divide_coefs(&lin, g);
     }
     if (!sides(ctx, &lin, &plus, &minus)) {
-        return node(ctx, DIM_LT, a, b);
+        return dim_pair(ctx, DIM_LT, a, b);
     }
-    if (lin.n == 1 && is_bool(lin.terms[0].arg) && magnitude(lin.terms[0].coef) == 1) {
+    if (is_sole_bool(&lin)) {
         return lin.terms[0].coef > 0 ? lin.terms[0].arg
                                      : tn_dim_addc(ctx, tn_dim_mulc(ctx, lin.terms[0].arg, -1), 1);
     }
-    return node(ctx, DIM_LT, minus, plus);
+    return dim_pair(ctx, DIM_LT, minus, plus);
 }
 
 const Dim *tn_dim_lt(Ctx *ctx, const Dim *a, const Dim *b) {
     const Dim *diff = tn_dim_sub(ctx, b, a);
     if (diff->overflow) {
-        return a->overflow || b->overflow ? dim_poison(ctx) : node(ctx, DIM_LT, a, b);
+        return a->overflow || b->overflow ? dim_poison(ctx) : dim_pair(ctx, DIM_LT, a, b);
     }
     if (diff->lo >= 1 || tn_dim_prove_lt(ctx, a, b)) {
         return tn_dim_const(ctx, 1);
@@ -202,15 +194,15 @@ static const Dim *equal_node(Ctx *ctx, const Dim *a, const Dim *b, const Dim *di
         divide_coefs(&lin, g);
     }
     if (!sides(ctx, &lin, &plus, &minus)) {
-        return a->id <= b->id ? node(ctx, DIM_EQ, a, b) : node(ctx, DIM_EQ, b, a);
+        return a->id <= b->id ? dim_pair(ctx, DIM_EQ, a, b) : dim_pair(ctx, DIM_EQ, b, a);
     }
-    if (lin.n == 1 && is_bool(lin.terms[0].arg) && magnitude(lin.terms[0].coef) == 1) {
+    if (is_sole_bool(&lin)) {
         bool zero = lin.value == 0;
         const Dim *arg = lin.terms[0].arg;
         return zero ? tn_dim_addc(ctx, tn_dim_mulc(ctx, arg, -1), 1) : arg;
     }
     bool swap = minus->kind != DIM_CONST && (plus->kind == DIM_CONST || minus->id < plus->id);
-    return swap ? node(ctx, DIM_EQ, minus, plus) : node(ctx, DIM_EQ, plus, minus);
+    return swap ? dim_pair(ctx, DIM_EQ, minus, plus) : dim_pair(ctx, DIM_EQ, plus, minus);
 }
 
 const Dim *tn_dim_eq(Ctx *ctx, const Dim *a, const Dim *b) {
@@ -219,7 +211,7 @@ const Dim *tn_dim_eq(Ctx *ctx, const Dim *a, const Dim *b) {
         return dim_poison(ctx);
     }
     if (diff->overflow) {
-        return a->id <= b->id ? node(ctx, DIM_EQ, a, b) : node(ctx, DIM_EQ, b, a);
+        return a->id <= b->id ? dim_pair(ctx, DIM_EQ, a, b) : dim_pair(ctx, DIM_EQ, b, a);
     }
     if (diff->kind == DIM_CONST) {
         return tn_dim_const(ctx, diff->value == 0);
@@ -236,9 +228,8 @@ const Dim *tn_dim_eq(Ctx *ctx, const Dim *a, const Dim *b) {
 /* ---- choice ---- */
 
 /* The 0-or-1 expression x where `d` is 1 - x. */
-static const Dim *negated(Ctx *ctx, const Dim *d) {
+static const Dim *negated(const Dim *d) {
     bool shape = d->kind == DIM_SUM && d->n_args == 1 && d->value == 1 && d->coefs[0] == -1;
-    (void)ctx;
     return shape && is_bool(d->args[0]) ? d->args[0] : NULL;
 }
 
@@ -272,6 +263,6 @@ const Dim *tn_dim_select(Ctx *ctx, const Dim *cond, const Dim *a, const Dim *b) 
     if (!is_bool(cond)) {
         return tn_dim_select(ctx, tn_dim_eq(ctx, cond, tn_dim_const(ctx, 0)), b, a);
     }
-    const Dim *inverse = negated(ctx, cond);
+    const Dim *inverse = negated(cond);
     return inverse != NULL ? select_bool(ctx, inverse, b, a) : select_bool(ctx, cond, a, b);
 }

@@ -49,6 +49,8 @@ const Dim *dim_poison(Ctx *ctx);
 const Dim *dim_intern_key(Ctx *ctx, const Dim *key);
 /* The unique expression of that kind over exactly these args; ranges are derived. */
 const Dim *dim_intern(Ctx *ctx, DimKind kind, const Dim *const *args, uint32_t n);
+/* The same over two. */
+const Dim *dim_pair(Ctx *ctx, DimKind kind, const Dim *a, const Dim *b);
 /* The terms of `d`, in the scratch arena. */
 Lin dim_lin(Ctx *ctx, const Dim *d);
 /* An empty form with room for `cap` terms. */
@@ -73,6 +75,8 @@ typedef struct Range {
 
 int64_t dim_floor_div(int64_t a, int64_t b); /* b != 0, not INT64_MIN / -1 */
 int64_t dim_floor_mod(int64_t a, int64_t b); /* b != 0 and != -1 */
+/* Greatest common divisor, not negative; 1 where it leaves int64. */
+int64_t dim_gcd(int64_t a, int64_t b);
 Range dim_range_add(Range a, Range b);
 Range dim_range_mul(Range a, Range b);
 Range dim_range_of(DimKind kind, const Dim *const *args, uint32_t n);

@@ -18,6 +18,17 @@ int64_t dim_floor_mod(int64_t a, int64_t b) {
     return r + (r != 0 && (r < 0) != (b < 0) ? b : 0);
 }
 
+int64_t dim_gcd(int64_t a, int64_t b) {
+    uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
+    uint64_t y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    while (y != 0) {
+        uint64_t t = x % y;
+        x = y;
+        y = t;
+    }
+    return x > INT64_MAX ? 1 : (int64_t)x;
+}
+
 static bool infinite(int64_t v) {
     return v == NEG_INF || v == POS_INF;
 }
