@@ -282,13 +282,22 @@ Node *tn_node_new(Graph *graph, Op op, Value *const *in, uint32_t n_in, const At
     return tn_node_with_body(graph, op, in, n_in, attrs, n_attrs, none, loc, before);
 }
 
+static bool check_count(Graph *graph, const OpInfo *info, uint32_t n_in, bool some, Loc loc) {
+    DiagList *diags = &graph->ctx->diags;
+    if (info->n_in >= 0) {
+        return n_in == (uint32_t)info->n_in ||
+               tn_diag(diags, TN_BAD_INPUT, loc, "%s takes %d operands, %u given", info->name,
+                       info->n_in, n_in);
+    }
+    return (n_in >= some && n_in <= UINT16_MAX) ||
+           tn_diag(diags, TN_BAD_INPUT, loc, "%s takes %d to %d operands, %u given", info->name,
+                   some, UINT16_MAX, n_in);
+}
+
 Node *tn_node_with_body(Graph *graph, Op op, Value *const *in, uint32_t n_in, const Attr *attrs,
                         uint32_t n_attrs, NodeBody body, Loc loc, Node *before) {
     const OpInfo *info = tn_op_info(op);
-    if ((info->n_in >= 0 && n_in != (uint32_t)info->n_in) ||
-        (info->n_in < 0 && n_in == 0 && body.graph == NULL) || n_in > UINT16_MAX) {
-        tn_diag(&graph->ctx->diags, TN_BAD_INPUT, loc, "%s takes %d operands, %u given", info->name,
-                info->n_in, n_in);
+    if (!check_count(graph, info, n_in, body.graph == NULL, loc)) {
         return NULL;
     }
     Node *node = node_alloc(graph, op, n_in, body, loc);

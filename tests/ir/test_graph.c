@@ -135,6 +135,7 @@ static void test_refusals(void **state) {
     Attr wrong = {.name = TN_ATTR_axis, .kind = ATTR_INTS};
     Attr far = {.name = TN_ATTR_axis, .kind = ATTR_INT, .i = 2};
     refused(w, TN_OP_add, &w->x, 1, NULL, 0, "add takes 2 operands, 1 given");
+    refused(w, TN_OP_concat, NULL, 0, NULL, 0, "concat takes 1 to 65535 operands, 0 given");
     refused(w, TN_OP_concat, NULL, 0, &axis, 1, "concat takes");
     refused(w, TN_OP_argmax, &w->x, 1, NULL, 0, "argmax needs the attribute 'axis'");
     refused(w, TN_OP_neg, &w->x, 1, &axis, 1, "neg has no attribute 'axis'");
