@@ -1,7 +1,7 @@
 /* diag.h: errors are values: a list of diagnostics kept in the context.
  *
  * Whoever meets a problem adds a diagnostic and returns false or NULL; the
- * public entry point reports the list and turns the worst code into a status.
+ * public entry point reports the list and returns the status of its first error.
  * Text must say what was found, what was expected and, where there is one, a
  * way out. Names that come from a model are escaped by the caller-facing
  * printer, so they may be passed as they are.

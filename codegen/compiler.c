@@ -433,16 +433,13 @@ __attribute__((noinline)) static tn_status compile_jit(tn_compiler *compiler, co
                      start_compile(compiler, module, &compile) && tn_codegen_jit(&compile, out));
 }
 
-static const Module *module_of(const tn_graph *graph) {
-    return tn_module_of_graph(tn_graph_clone((const Graph *)graph));
-}
-
 tn_status tn_compile_file(tn_compiler *compiler, tn_graph *graph, tn_emit kind, const char *path) {
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
-    return is_usable(compiler, graph) ? compile_file(compiler, module_of(graph), kind, path)
-                                      : status_of(compiler, false);
+    return is_usable(compiler, graph)
+               ? compile_file(compiler, tn_module_of_graph((Graph *)graph), kind, path)
+               : status_of(compiler, false);
 }
 
 tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out) {
@@ -450,8 +447,9 @@ tn_status tn_compile_jit(tn_compiler *compiler, tn_graph *graph, tn_model **out)
     if (!ARMED(compiler)) {
         return starved(compiler, "compiling");
     }
-    return is_usable(compiler, graph) ? compile_jit(compiler, module_of(graph), out)
-                                      : status_of(compiler, false);
+    return is_usable(compiler, graph)
+               ? compile_jit(compiler, tn_module_of_graph((Graph *)graph), out)
+               : status_of(compiler, false);
 }
 
 tn_status tn_module_train(tn_compiler *compiler, const tn_graph *graph,

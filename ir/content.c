@@ -46,14 +46,6 @@ static const Dim *le(Ctx *ctx, const Dim *a, const Dim *b) {
     return tn_dim_lt(ctx, a, tn_dim_addc(ctx, b, 1));
 }
 
-static const Dim *both(Ctx *ctx, const Dim *a, const Dim *b) {
-    return tn_dim_mul(ctx, a, b);
-}
-
-static const Dim *either(Ctx *ctx, const Dim *a, const Dim *b) {
-    return tn_dim_max(ctx, a, b);
-}
-
 static const Dim *differ(Ctx *ctx, const Dim *a, const Dim *b) {
     return tn_dim_select(ctx, tn_dim_eq(ctx, a, b), tn_dim_const(ctx, 0), tn_dim_const(ctx, 1));
 }
@@ -63,7 +55,7 @@ static DimBinary *binary_of(Op op) {
         [TN_OP_add] = tn_dim_add, [TN_OP_sub] = tn_dim_sub, [TN_OP_mul] = tn_dim_mul,
         [TN_OP_div] = div_trunc,  [TN_OP_mod] = tn_dim_mod, [TN_OP_min] = tn_dim_min,
         [TN_OP_max] = tn_dim_max, [TN_OP_eq] = tn_dim_eq,   [TN_OP_lt] = tn_dim_lt,
-        [TN_OP_le] = le,          [TN_OP_and] = both,       [TN_OP_or] = either,
+        [TN_OP_le] = le,          [TN_OP_and] = tn_dim_mul, [TN_OP_or] = tn_dim_max,
         [TN_OP_xor] = differ,
     };
     return table[op];

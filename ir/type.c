@@ -210,6 +210,15 @@ static void fill_terms(Pack *pack, Arena *arena, const Type *type, const int64_t
     }
 }
 
+/* A row of elements of `bytes` each; the source need not be aligned. */
+static inline void pack_row(const Pack *pack, const int64_t *terms, int64_t n, int64_t from,
+                            int64_t to, size_t bytes) {
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(pack->to + (size_t)(to + terms[i]) * bytes, pack->from + (size_t)(from + i) * bytes,
+               bytes);
+    }
+}
+
 static void pack_run(const Pack *pack, uint32_t dim, int64_t from, int64_t to) {
     int64_t n = pack->dims[dim];
     const int64_t *terms = pack->terms[dim];
@@ -218,16 +227,9 @@ static void pack_run(const Pack *pack, uint32_t dim, int64_t from, int64_t to) {
             pack_run(pack, dim + 1, from + i * pack->strides[dim], to + terms[i]);
         }
     } else if (pack->bytes == 4) {
-        const uint32_t *source = (const uint32_t *)(const void *)pack->from + from;
-        uint32_t *target = (uint32_t *)(void *)pack->to + to;
-        for (int64_t i = 0; i < n; i++) {
-            memcpy(&target[terms[i]], &source[i], 4);
-        }
+        pack_row(pack, terms, n, from, to, 4); /* a size known to the compiler: no call */
     } else {
-        for (int64_t i = 0; i < n; i++) {
-            memcpy(pack->to + (size_t)(to + terms[i]) * pack->bytes,
-                   pack->from + (size_t)(from + i) * pack->bytes, pack->bytes);
-        }
+        pack_row(pack, terms, n, from, to, pack->bytes);
     }
 }
 

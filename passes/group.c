@@ -57,8 +57,7 @@ bool tn_group_same_rows(const Group *group, const Node *node) {
            memcmp(group->reduced, other.reduced, sizeof other.reduced) == 0;
 }
 
-GroupVec tn_groups_collect(Ctx *ctx, const Graph *graph, Arena *arena) {
-    (void)ctx;
+GroupVec tn_groups_collect(const Graph *graph, Arena *arena) {
     GroupVec groups = {0};
     for (Node *node = graph->first; node != NULL; node = node->next) {
         while (node->group >= 0 && (size_t)node->group >= groups.len) {

@@ -44,7 +44,7 @@ void tn_group_describe(Group *group);
 bool tn_group_same_rows(const Group *group, const Node *node);
 /* All groups of the graph by number; nodes in order. */
 typedef TN_VEC(Group) GroupVec;
-GroupVec tn_groups_collect(Ctx *ctx, const Graph *graph, Arena *arena);
+GroupVec tn_groups_collect(const Graph *graph, Arena *arena);
 
 static inline bool tn_dims_equal(uint32_t na, const Dim *const *a, uint32_t nb,
                                  const Dim *const *b) {

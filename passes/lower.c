@@ -293,7 +293,7 @@ Lowering *tn_lowering_new(Compile *compile, Program *program, Graph *graph) {
 bool tn_lower_graph(Lowering *lowering) {
     Ctx *ctx = lowering->lower.ctx;
     make_slots(lowering);
-    GroupVec groups = tn_groups_collect(ctx, lowering->graph, &ctx->scratch);
+    GroupVec groups = tn_groups_collect(lowering->graph, &ctx->scratch);
     for (size_t i = 0; i < groups.len; i++) {
         const Group *group = &groups.data[i];
         if (group->nodes.len == 0) {
