@@ -17,6 +17,9 @@
  * the formulas before it again. */
 enum { GROUP_MAX_NODES = 160, ROWS_MAX_PASSES = 8 };
 
+/* Views in a row that are formulas of whoever reads the last: what follows them recurses. */
+enum { VIEWS_MAX = 64 };
+
 static void make_value_space(Fuse *fuse, const Node *node, Space space) {
     for (uint32_t i = 0; i < node->n_out; i++) {
         fuse->space[node->out[i]->id] = (uint8_t)space;
@@ -448,11 +451,11 @@ static void place_forced_view(Fuse *fuse, Node *view) {
     group_new(fuse, view);
 }
 
-static bool view_is_forced(const Node *view) {
-    if (view->out[0]->is_output) {
+static bool needs_memory(const Value *value) {
+    if (value->is_output) {
         return true;
     }
-    for (const Use *use = view->out[0]->uses; use != NULL; use = use->next) {
+    for (const Use *use = value->uses; use != NULL; use = use->next) {
         if (tn_operand_needs_buffer(use->user, use->slot)) {
             return true;
         }
@@ -460,13 +463,19 @@ static bool view_is_forced(const Node *view) {
     return false;
 }
 
+/* Whether the view may not be a formula of its readers. */
+static bool view_is_forced(const Node *view) {
+    bool bijective;
+    uint32_t n_views;
+    view_root(view->in[0], &bijective, &n_views);
+    return n_views >= VIEWS_MAX || needs_memory(view->out[0]);
+}
+
 static void place_node(Fuse *fuse, Node *node) {
     switch (tn_node_class(node)) {
     case OPC_SOURCE:
-        if (node->out[0]->is_output || view_is_forced(node)) {
-            if (!tn_node_is_const(node) || node->out[0]->is_output) {
-                group_new(fuse, node);
-            }
+        if (node->out[0]->is_output || (!tn_node_is_const(node) && needs_memory(node->out[0]))) {
+            group_new(fuse, node);
         }
         break;
     case OPC_VIEW:

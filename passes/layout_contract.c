@@ -254,13 +254,12 @@ static bool base_dim(LayoutPass *pass, Node *node, uint32_t free_dim, Value **ba
     return false;
 }
 
-/* Operands that read the value, directly or through views. */
-static uint32_t count_readers(const Value *value) {
-    uint32_t n = value->is_output;
-    for (const Use *use = value->uses; use != NULL; use = use->next) {
-        n += tn_node_is_transparent(use->user) ? count_readers(use->user->out[0]) : 1;
+/* Whether one operand alone reads the value, directly or through views. */
+static bool is_read_once(const Value *value) {
+    while (value->n_uses == 1 && value->uses != NULL && tn_node_is_transparent(value->uses->user)) {
+        value = value->uses->user->out[0];
     }
-    return n;
+    return value->n_uses == 1;
 }
 
 /* The order of `value`'s dims in memory with `dim` last. */
@@ -284,7 +283,7 @@ static bool turn_operand(LayoutPass *pass, Node *node, uint32_t free_dim) {
     if (!base_dim(pass, node, free_dim, &base, &dim) || dim + 1u == base->type.rank) {
         return true;
     }
-    if (tn_layout_is_free(base) && count_readers(base) == 1) {
+    if (tn_layout_is_free(base) && is_read_once(base)) {
         base->type.layout = dim_last(pass, base, dim);
         return true;
     }
