@@ -195,8 +195,6 @@ bool tn_value_splat(const Value *value, double *out);
 const Dim *const *tn_value_content(Graph *graph, Value *value, size_t *out_count);
 
 bool tn_graph_verify(Graph *graph); /* adds TN_INTERNAL diagnostics */
-/* Structural hash of everything but names and locations. */
-uint64_t tn_graph_hash(const Graph *graph);
 
 /* Text form; parse(print(g)) equals g. With `elide` large constants print as a
  * reference that does not parse back (for dumps). */

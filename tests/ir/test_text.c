@@ -11,6 +11,7 @@
 
 #include "ir/lex.h"
 #include "ir/op.h"
+#include "tests/support/graph_hash.h"
 
 static const char whole[] =
     "sym seq = input(0, 1) in 1..512 hint 64\n"
@@ -365,11 +366,11 @@ static void test_dim_text(void **state) {
 
 static void test_hash(void **state) {
     Text *t = *state;
-    uint64_t hash = tn_graph_hash(parse(&t->ctx, whole));
+    uint64_t hash = graph_hash(parse(&t->ctx, whole));
     Ctx other;
     tn_ctx_init(&other, NULL);
     (void)tn_dim_symbol(&other, TN_SV("Z"), SYM_INPUT_DIM, 0, 5); /* other ids */
-    assert_int_equal(tn_graph_hash(parse(&other, whole)), hash);
+    assert_int_equal(graph_hash(parse(&other, whole)), hash);
     tn_ctx_free(&other);
     static const char *const changes[][2] = {{"last=1", "last=0"},
                                              {"0.1,", "0.2,"},
@@ -393,12 +394,20 @@ static void test_hash(void **state) {
         if (name != NULL) {
             memset(name, ' ', 5);
         }
-        assert_int_not_equal(tn_graph_hash(parse(&t->ctx, text)), hash);
+        assert_int_not_equal(graph_hash(parse(&t->ctx, text)), hash);
     }
     char *renamed = tn_sv_dup(&t->ctx.arena, tn_sv(whole));
     memcpy(strstr(renamed, "image"), "photo", 5);
     memcpy(strstr(renamed, "Transpose-13"), "Transpose-21", 12);
-    assert_int_equal(tn_graph_hash(parse(&t->ctx, renamed)), hash);
+    assert_int_equal(graph_hash(parse(&t->ctx, renamed)), hash);
+    static const char *const states[] = {
+        "graph @g(%x: f32[2] state 0, %z: f32[2] state 1) -> (%y state 0) {%y = add(%x, %z)}",
+        "graph @g(%x: f32[2] state 0, %z: f32[2] state 1) -> (%y state 1) {%y = add(%x, %z)}",
+        "graph @g(%x: f32[2] state 1, %z: f32[2] state 0) -> (%y state 0) {%y = add(%x, %z)}"};
+    for (size_t i = 1; i < sizeof states / sizeof *states; i++) {
+        assert_int_not_equal(graph_hash(parse(&t->ctx, states[i])),
+                             graph_hash(parse(&t->ctx, states[0])));
+    }
 }
 
 #define with_ctx(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

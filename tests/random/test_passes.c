@@ -14,6 +14,7 @@
 
 #include "passes/pass.h"
 #include "passes/simplify.h"
+#include "tests/support/graph_hash.h"
 #include "tests/support/graph_sweep.h"
 
 enum { GRAPHS_DEFAULT = 2000 };
@@ -28,7 +29,7 @@ static const char *check_text(Graph *graph, uint64_t seed) {
     if (again == NULL) {
         return tn_arena_printf(&ctx->arena, "does not parse back: %s", sweep_messages(ctx));
     }
-    if (tn_graph_hash(again) != tn_graph_hash(graph)) {
+    if (graph_hash(again) != graph_hash(graph)) {
         return "the parsed graph has another hash";
     }
     const char *text_again = sweep_text(again);
