@@ -42,18 +42,11 @@ uint32_t tn_entry_plan_words(const Entry *entry) {
     return tn_entry_scratch_word(entry) + 2 + 3 * (uint32_t)entry->placed.len;
 }
 
-const Slot *tn_entry_root(const Entry *entry, const Slot *slot) {
-    while (slot->alias >= 0) {
-        slot = entry->program->slots.data[slot->alias];
-    }
-    return slot;
-}
-
 static void find_placed(Entry *entry) {
     const Program *program = entry->program;
     for (size_t i = 0; i < program->slots.len && !program->static_plan; i++) {
         const Slot *slot = program->slots.data[i];
-        if (slot->kind == SLOT_ARENA && slot->alias < 0 && slot->first >= 0) {
+        if (slot->kind == SLOT_ARENA && slot->first >= 0) {
             tn_vec_push(&entry->ctx->arena, &entry->placed, slot);
         }
     }
@@ -148,7 +141,6 @@ static void put_slot(Entry *entry, const Slot *slot, StrBuf *out) {
         tn_str_printf(out, "(run->hyper + %d)", slot->index);
         break;
     case SLOT_ARENA:
-        slot = tn_entry_root(entry, slot);
         if (entry->program->static_plan) {
             tn_str_printf(out, "(run->arena + %" PRIu64 "u)", slot->offset);
         } else {
@@ -596,7 +588,7 @@ static bool *shared_params(const Entry *entry, const Step *step) {
     for (size_t i = 0, param = 0; i < n; i++) {
         if (step->kernel->bufs.data[i]->kind == BUF_PARAM) {
             offsets[i] = step->offsets[param];
-            slots[i] = tn_entry_root(entry, step->args[param++]);
+            slots[i] = step->args[param++];
         }
         for (size_t k = 0; k < i; k++) {
             bool written =

@@ -274,19 +274,10 @@ const char tn_entry_place[] =
     "}\n";
 
 static void print_lives(const Entry *entry, StrBuf *out) {
-    const Program *program = entry->program;
     tn_str_printf(out, "static const int32_t %s_lives[][2] = {", entry->id);
     for (size_t i = 0; i < entry->placed.len; i++) {
-        int32_t first = entry->placed.data[i]->first, last = entry->placed.data[i]->last;
-        for (size_t k = 0; k < program->slots.len; k++) {
-            const Slot *slot = program->slots.data[k];
-            if (slot->kind == SLOT_ARENA && slot->first >= 0 &&
-                tn_entry_root(entry, slot) == entry->placed.data[i]) {
-                first = slot->first < first ? slot->first : first;
-                last = slot->last > last ? slot->last : last;
-            }
-        }
-        tn_str_printf(out, "%s{%d, %d}", i > 0 ? ", " : "", first, last);
+        const Slot *slot = entry->placed.data[i];
+        tn_str_printf(out, "%s{%d, %d}", i > 0 ? ", " : "", slot->first, slot->last);
     }
     tn_str_puts(out, "};\n");
 }

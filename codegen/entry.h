@@ -45,8 +45,6 @@ uint32_t tn_entry_symbol_word(Entry *entry, uint32_t symbol);
 uint32_t tn_entry_slot_word(const Entry *entry, const Slot *slot);
 uint32_t tn_entry_scratch_word(const Entry *entry);
 uint32_t tn_entry_plan_words(const Entry *entry);
-/* The slot whose memory this one uses. */
-const Slot *tn_entry_root(const Entry *entry, const Slot *slot);
 /* The number of the describing table's symbol for a dimension that is no constant. */
 uint32_t tn_entry_io_dim(Entry *entry, const Dim *dim);
 /* Appends a C string literal that holds exactly these bytes. */

@@ -284,7 +284,6 @@ static bool attr_dims(Lang *lang, Place place, const char *name, Val v, Attr *ou
 }
 
 static bool make_attr(Lang *lang, const NamedVal *named, Attr *out) {
-    StrView text;
     const char *name = tn_attr_text(out->name);
     Place place = named->place;
     Val v = named->value;
@@ -296,14 +295,6 @@ static bool make_attr(Lang *lang, const NamedVal *named, Attr *out) {
             return true;
         }
         return tn_lang_int(lang, place, v, name, &out->i);
-    case ATTR_FLOAT:
-        return tn_lang_number(lang, place, v, name, &out->f);
-    case ATTR_STR:
-        if (!tn_lang_string(lang, place, v, name, &text)) {
-            return false;
-        }
-        out->s = tn_sv_dup(&lang->ctx->arena, text);
-        return true;
     case ATTR_DTYPE:
         return tn_lang_dtype(lang, place, v, name, &out->dtype);
     case ATTR_INTS:

@@ -86,9 +86,6 @@ const Dim *tn_dim_sub(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_mul(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_div(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_mod(Ctx *ctx, const Dim *a, const Dim *b);
-/* a / b for a caller who knows that b is not 0: cancels where tn_dim_div, for which x / 0 is
- * 0, may not: 768*N / (12*N) is 64. */
-const Dim *tn_dim_div_nonzero(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_ceil_div(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_min(Ctx *ctx, const Dim *a, const Dim *b);
 const Dim *tn_dim_max(Ctx *ctx, const Dim *a, const Dim *b);

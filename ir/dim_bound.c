@@ -239,6 +239,7 @@ static bool nonneg(Proof *p, const Dim *d) {
 
 /* ---- entries ---- */
 
+/* d >= 0, where the loop variables in `where` and `more` exist. */
 static bool prove(Ctx *ctx, const Dim *d, const Dim *where, const Dim *more) {
     if (d->lo >= 0 || d->hi < 0 || d->overflow) {
         return d->lo >= 0 && !d->overflow;
@@ -249,19 +250,11 @@ static bool prove(Ctx *ctx, const Dim *d, const Dim *where, const Dim *more) {
     Proof proof = {.ctx = ctx, .budget = BUDGET, .walk = 200};
     ctx->dims->proving++;
     learn_loops(&proof, d);
-    if (where != NULL) {
-        learn_loops(&proof, where);
-    }
-    if (more != NULL) {
-        learn_loops(&proof, more);
-    }
+    learn_loops(&proof, where);
+    learn_loops(&proof, more);
     bool proved = nonneg(&proof, d);
     ctx->dims->proving--;
     return proved;
-}
-
-bool dim_nonneg(Ctx *ctx, const Dim *d, const Dim *where) {
-    return prove(ctx, d, where, NULL);
 }
 
 bool dim_positive(Ctx *ctx, const Dim *d, const Dim *where) {

@@ -367,10 +367,6 @@ const Dim *tn_dim_div(Ctx *ctx, const Dim *a, const Dim *b) {
     return div_core(ctx, a, b, (Known){a, false});
 }
 
-const Dim *tn_dim_div_nonzero(Ctx *ctx, const Dim *a, const Dim *b) {
-    return div_core(ctx, a, b, (Known){a, true});
-}
-
 const Dim *tn_dim_ceil_div(Ctx *ctx, const Dim *a, const Dim *b) {
     return tn_dim_div(ctx, tn_dim_addc(ctx, tn_dim_add(ctx, a, b), -1), b);
 }

@@ -93,9 +93,7 @@ bool dim_join_mods(Ctx *ctx, Lin *lin);
  * Does not look inside other atoms. */
 bool dim_split(Ctx *ctx, const Dim *d, const Dim *atom, const Dim **coef, const Dim **rest);
 
-/* d >= 0 for all symbols, where the loop variables in `where` (may be NULL) exist. */
-bool dim_nonneg(Ctx *ctx, const Dim *d, const Dim *where);
-/* d >= 1 as above. */
+/* d >= 1 for all symbols, where the loop variables in `where` exist. */
 bool dim_positive(Ctx *ctx, const Dim *d, const Dim *where);
 /* 0 <= r < x as above. */
 bool dim_within(Ctx *ctx, const Dim *r, const Dim *x, const Dim *where);

@@ -209,8 +209,6 @@ static Attr keep_attr(Ctx *ctx, const Attr *attr) {
         kept.ints = tn_arena_copy(&ctx->arena, attr->ints, attr->n * sizeof *attr->ints);
     } else if (attr->kind == ATTR_DIMS) {
         kept.dims = tn_arena_copy(&ctx->arena, attr->dims, attr->n * sizeof *attr->dims);
-    } else if (attr->kind == ATTR_STR) {
-        kept.s = tn_sv_dup(&ctx->arena, tn_sv(attr->s));
     }
     return kept;
 }
@@ -341,10 +339,6 @@ const Attr *tn_node_attr(const Node *node, AttrName name) {
 
 int64_t tn_attr_int(const Node *node, AttrName name) {
     return tn_node_attr(node, name)->i;
-}
-
-double tn_attr_float(const Node *node, AttrName name) {
-    return tn_node_attr(node, name)->f;
 }
 
 bool tn_node_is_const(const Node *node) {

@@ -32,7 +32,7 @@ typedef enum AttrName {
     TN_ATTR_COUNT
 } AttrName;
 
-typedef enum AttrKind { ATTR_INT, ATTR_FLOAT, ATTR_STR, ATTR_DTYPE, ATTR_INTS, ATTR_DIMS } AttrKind;
+typedef enum AttrKind { ATTR_INT, ATTR_DTYPE, ATTR_INTS, ATTR_DIMS } AttrKind;
 
 typedef struct Attr {
     AttrName name;
@@ -40,8 +40,6 @@ typedef struct Attr {
     uint32_t n; /* INTS, DIMS */
     union {
         int64_t i;
-        double f;
-        const char *s;
         DType dtype;
         const int64_t *ints;
         const Dim *const *dims;
@@ -182,7 +180,6 @@ Graph *tn_graph_clone(const Graph *graph);
 
 const Attr *tn_node_attr(const Node *node, AttrName name); /* never NULL for schema attributes */
 int64_t tn_attr_int(const Node *node, AttrName name);
-double tn_attr_float(const Node *node, AttrName name);
 bool tn_node_is_const(const Node *node);
 /* A constant whose elements are all `*out`, e.g. an expanded scalar; looks through expand and
  * reshape. False for integers that no double is. */

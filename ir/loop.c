@@ -388,15 +388,6 @@ static Expr *remap_expr(Remap *remap, Expr *expr) {
     return result;
 }
 
-Expr *tn_expr_subst(Ctx *ctx, Expr *expr, const Dim *const *from, const Dim *const *to, size_t n) {
-    Remap remap;
-    remap_init(&remap, ctx);
-    remap.from = from;
-    remap.to = to;
-    remap.n = n;
-    return remap_expr(&remap, expr);
-}
-
 Expr *tn_expr_rewrite(Ctx *ctx, Expr *expr, ExprRewriteFn *fn, void *arg) {
     Remap remap;
     remap_init(&remap, ctx);

@@ -150,8 +150,6 @@ Expr *tn_expr_map2(Ctx *ctx, Op op, Expr *a, Expr *b);
 /* Folds when `cond` is constant. */
 Expr *tn_expr_guard(Ctx *ctx, const Dim *cond, Expr *then, Expr *otherwise);
 Expr *tn_expr_dynload(Ctx *ctx, Buf *buf, const Dim *const *index, int dyn, Expr *at);
-/* The expression with loop variables replaced everywhere. */
-Expr *tn_expr_subst(Ctx *ctx, Expr *expr, const Dim *const *from, const Dim *const *to, size_t n);
 bool tn_expr_uses(const Expr *expr, const Dim *sym);
 /* Calls `fn` for every part of the expression, outermost first (shared parts at least once);
  * stops at and returns the first false. */

@@ -364,18 +364,12 @@ static const Blob *parse_blob(Parser *p, const Type *type) {
 static bool parse_attr_value(Parser *p, Attr *attr) {
     DimVec dims = {0};
     IntVec ints = {0};
-    uint64_t bits;
     bool ok;
     switch (attr->kind) {
     case ATTR_INT:
         return tn_lex_int(&p->lexer, &attr->i);
-    case ATTR_FLOAT:
-        return tn_lex_float(&p->lexer, 8, &attr->f, &bits);
     case ATTR_DTYPE:
         return parse_dtype(p, &attr->dtype);
-    case ATTR_STR:
-        attr->s = parse_quoted(p);
-        return attr->s != NULL || tn_lex_expected(&p->lexer, "a text in quotes");
     case ATTR_INTS:
         ok = tn_lex_expect(&p->lexer, "[") && parse_items(p, "]", int_item, &ints);
         attr->ints = ints.data;

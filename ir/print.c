@@ -308,12 +308,6 @@ static void print_attr(Printer *p, const Attr *attr) {
     case ATTR_INT:
         tn_str_printf(p->out, "%" PRId64, attr->i);
         break;
-    case ATTR_FLOAT:
-        print_float(p->out, 8, &attr->f);
-        break;
-    case ATTR_STR:
-        put_quoted(p, attr->s);
-        break;
     case ATTR_DTYPE:
         put(p, tn_dtype_text(attr->dtype));
         break;

@@ -23,7 +23,6 @@ Slot *tn_program_slot(Program *program, SlotKind kind, int32_t index, const Valu
                    .first = -1,
                    .last = -1,
                    .home = -1,
-                   .alias = -1,
                    .value = value};
     tn_vec_push(&program->ctx->arena, &program->slots, slot);
     return slot;
@@ -49,9 +48,7 @@ static void print_slot(const Program *program, const Slot *slot, StrBuf *out) {
     if (slot->first >= 0) {
         tn_str_printf(out, ", live %d..%d", slot->first, slot->last);
     }
-    if (slot->alias >= 0) {
-        tn_str_printf(out, ", in %d", slot->alias);
-    } else if (program->static_plan && (slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT)) {
+    if (program->static_plan && (slot->kind == SLOT_ARENA || slot->kind == SLOT_WEIGHT)) {
         tn_str_printf(out, ", at %llu", (unsigned long long)slot->offset);
     }
     tn_str_puts(out, "\n");

@@ -27,7 +27,6 @@ typedef struct Slot {
     const Dim *bytes;     /* size, rounded up to 64 */
     int32_t first, last;  /* ARENA: kernels that first write and last read it */
     int32_t home;         /* the loop whose turns define it anew, or -1 */
-    int32_t alias;        /* ARENA: slot whose memory this one shares (same bytes), or -1 */
     const Value *value;
     const Blob *blob;     /* WEIGHT: bytes to place, already in the slot's layout */
 } Slot;

@@ -177,8 +177,7 @@ static void check_attrs(Verifier *v, const Node *node) {
             wrong(v, node, "attribute %" PRIu32 " is not '%s' as its row says", i,
                   tn_attr_text(info->attrs[i].name));
         } else if ((attr->kind == ATTR_INTS && attr->n > 0 && attr->ints == NULL) ||
-                   (attr->kind == ATTR_DIMS && attr->n > 0 && attr->dims == NULL) ||
-                   (attr->kind == ATTR_STR && attr->s == NULL)) {
+                   (attr->kind == ATTR_DIMS && attr->n > 0 && attr->dims == NULL)) {
             wrong(v, node, "attribute '%s' has no data", tn_attr_text(attr->name));
         }
     }

@@ -55,10 +55,6 @@ static uint64_t hash_attr(uint64_t hash, const Attr *attr) {
     switch (attr->kind) {
     case ATTR_INT:
         return mix(hash, (uint64_t)attr->i);
-    case ATTR_FLOAT:
-        return hash_bytes(hash, &attr->f, sizeof attr->f);
-    case ATTR_STR:
-        return hash_bytes(hash, attr->s, strlen(attr->s));
     case ATTR_DTYPE:
         return mix(hash, (uint64_t)attr->dtype);
     case ATTR_INTS:
@@ -95,10 +91,6 @@ static bool same_attr(const Attr *a, const Attr *b) {
     switch (a->kind) {
     case ATTR_INT:
         return a->i == b->i;
-    case ATTR_FLOAT:
-        return same_bytes(&a->f, &b->f, sizeof a->f);
-    case ATTR_STR:
-        return strcmp(a->s, b->s) == 0;
     case ATTR_DTYPE:
         return a->dtype == b->dtype;
     case ATTR_INTS:

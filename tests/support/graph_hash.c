@@ -100,12 +100,6 @@ static void add_attr(Hasher *h, const Attr *attr) {
     case ATTR_INT:
         add(h, (uint64_t)attr->i);
         break;
-    case ATTR_FLOAT:
-        h->hash = tn_hash(h->hash, &attr->f, sizeof attr->f);
-        break;
-    case ATTR_STR:
-        h->hash = tn_hash(mix(h->hash, strlen(attr->s)), attr->s, strlen(attr->s));
-        break;
     case ATTR_DTYPE:
         add(h, attr->dtype);
         break;
