@@ -16,6 +16,9 @@
 
 typedef TN_VEC(Value *) Values;
 
+/* Whether a cotangent can be had outside of the loop; ASKED: what it is a sum of is stacked. */
+typedef enum Leave { LEAVE_UNKNOWN, LEAVE_NOT, LEAVE_CAN, LEAVE_ASKED } Leave;
+
 typedef struct LoopGrad {
     GradRule *rule;
     Ctx *ctx;
@@ -37,6 +40,8 @@ typedef struct LoopGrad {
     Value **outside;   /* by id in `turn`: the stack of the value outside, or NULL */
     Values stacks;     /* values of `turn` that the backward loop stacks for sums outside */
     uint32_t *stacked; /* by id in `turn`: 1 + number among these, or 0 */
+    uint8_t *leave;    /* by id in `turn`: Leave */
+    Value **rebuilt;   /* by id in `turn`: what has left, outside */
 } LoopGrad;
 
 static bool is_float(const Value *value) {
@@ -179,17 +184,20 @@ static bool can_stack(const LoopGrad *lg, const Value *value) {
            (operand < 0 || operand < (int64_t)lg->shape.carried + lg->shape.scanned);
 }
 
-static bool can_leave(const LoopGrad *lg, const Value *value) {
+static bool can_leave(LoopGrad *lg, const Value *value) {
     const Node *node = value->def;
     if (node == NULL || is_forward(lg, value) || !(is_sum(node) || passes_through(node))) {
         return false;
     }
-    for (uint32_t i = 0; i < node->n_in; i++) {
-        if (is_sum(node) ? !can_stack(lg, node->in[i]) : !can_leave(lg, node->in[i])) {
-            return false;
-        }
+    uint8_t *leave = &lg->leave[value->id];
+    bool can = true;
+    for (uint32_t i = 0; i < node->n_in && *leave == LEAVE_UNKNOWN && can; i++) {
+        can = is_sum(node) ? can_stack(lg, node->in[i]) : can_leave(lg, node->in[i]);
     }
-    return true;
+    if (*leave == LEAVE_UNKNOWN) {
+        *leave = can ? LEAVE_CAN : LEAVE_NOT;
+    }
+    return *leave != LEAVE_NOT;
 }
 
 /* The number of the result whose cotangent at this turn `value` is, or -1. */
@@ -215,7 +223,9 @@ static void want_stack(LoopGrad *lg, Value *value) {
 
 static void want_operands(LoopGrad *lg, const Value *value) {
     const Node *node = value->def;
-    for (uint32_t i = 0; i < node->n_in; i++) {
+    bool asked = lg->leave[value->id] == LEAVE_ASKED;
+    lg->leave[value->id] = LEAVE_ASKED;
+    for (uint32_t i = 0; i < node->n_in && !asked; i++) {
         if (is_sum(node)) {
             want_stack(lg, node->in[i]);
         } else {
@@ -261,14 +271,17 @@ static Value *rebuild_sum(LoopGrad *lg, const Node *backward, const Node *node) 
 
 static Value *rebuild_outside(LoopGrad *lg, const Node *backward, const Value *value) {
     const Node *node = value->def;
-    if (is_sum(node)) {
-        return rebuild_sum(lg, backward, node);
+    Value **rebuilt = &lg->rebuilt[value->id];
+    if (*rebuilt == NULL && is_sum(node)) {
+        *rebuilt = rebuild_sum(lg, backward, node);
+    } else if (*rebuilt == NULL) {
+        Value *in[2] = {NULL, NULL};
+        for (uint32_t i = 0; i < node->n_in; i++) {
+            in[i] = rebuild_outside(lg, backward, node->in[i]);
+        }
+        *rebuilt = tn_build_like(&lg->rule->build, node, in, node->n_in);
     }
-    Value *in[2] = {NULL, NULL};
-    for (uint32_t i = 0; i < node->n_in; i++) {
-        in[i] = rebuild_outside(lg, backward, node->in[i]);
-    }
-    return tn_build_like(&lg->rule->build, node, in, node->n_in);
+    return *rebuilt;
 }
 
 /* ---- the backward loop ---- */
@@ -304,6 +317,8 @@ static void start_body(LoopGrad *lg) {
     lg->map = TN_NEW_ARRAY(&lg->ctx->arena, Value *, lg->turn->n_values + 1u);
     lg->outside = TN_NEW_ARRAY(&lg->ctx->arena, Value *, lg->turn->n_values + 1u);
     lg->stacked = TN_NEW_ARRAY(&lg->ctx->arena, uint32_t, lg->turn->n_values + 1u);
+    lg->leave = TN_NEW_ARRAY(&lg->ctx->arena, uint8_t, lg->turn->n_values + 1u);
+    lg->rebuilt = TN_NEW_ARRAY(&lg->ctx->arena, Value *, lg->turn->n_values + 1u);
     lg->map[lg->turn->inputs.data[0]->id] = tn_graph_add_input(lg->body, "turn", turn);
     for (uint32_t i = 0; i < lg->shape.carried; i++) {
         Value *seed = lg->seeds.data[i];

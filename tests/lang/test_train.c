@@ -420,6 +420,28 @@ static void test_text(void **state) {
     lang_close(&run);
 }
 
+/* The gradient of what a loop only reads, however many ways lead through its body. */
+static void test_many_ways(void **state) {
+    (void)state;
+    LangRun run;
+    Ctx ctx;
+    tn_ctx_init(&ctx, NULL);
+    StrBuf source = tn_str(&ctx.arena);
+    tn_str_puts(&source, "model m(x: f64[T,2], w: f64[]) {\n"
+                         "  h = loop(h = 0 * w; x_t in x) {\n"
+                         "    a0 = w + w\n");
+    for (int i = 0; i < 39; i++) {
+        tn_str_printf(&source, "    a%d = a%d + a%d\n", i + 1, i, i);
+    }
+    tn_str_puts(&source, "    next h = h + sum(x_t * a39)\n  }\n  return grad(h, w)\n}\n");
+    lang_start(&run, source.data);
+    RefTensor in[] = {lang_tensor(&run, TN_F64, 2, (int64_t[]){3, 2}, (double[]){1, 2, 3, 4, 5, 6}),
+                      lang_scalar(&run, TN_F64, 0.5)};
+    near(lang_call(&run, "infer", in, 2)[0].f[0], 21 * 0x1p40);
+    lang_close(&run);
+    tn_ctx_free(&ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_step),       cmocka_unit_test(test_accumulate),
@@ -427,6 +449,7 @@ int main(void) {
         cmocka_unit_test(test_buffers),    cmocka_unit_test(test_options),
         cmocka_unit_test(test_blocks),     cmocka_unit_test(test_random),
         cmocka_unit_test(test_grad),       cmocka_unit_test(test_text),
+        cmocka_unit_test(test_many_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
