@@ -19,6 +19,24 @@ uint64_t tn_hash(uint64_t seed, const void *bytes, size_t len) {
     return hash;
 }
 
+uint64_t tn_hash_word(uint64_t seed, uint64_t word) {
+    uint64_t hash = (seed ^ word) * 0x9e3779b97f4a7c15ull;
+    return hash ^ hash >> 29;
+}
+
+uint64_t tn_hash_sample(uint64_t seed, const void *bytes, size_t len) {
+    enum { STRETCHES = 16, STRETCH = 256 };
+    uint64_t hash = tn_hash_word(seed, len);
+    if (len <= STRETCHES * STRETCH) {
+        return tn_hash(hash, bytes, len);
+    }
+    for (size_t i = 0; i < STRETCHES; i++) {
+        size_t at = (len - STRETCH) / (STRETCHES - 1) * i;
+        hash = tn_hash(hash, (const char *)bytes + at, STRETCH);
+    }
+    return hash;
+}
+
 Map tn_map(Arena *arena) {
     return (Map){.arena = arena};
 }

@@ -37,5 +37,10 @@ void *tn_map_get_int(const Map *map, uint64_t key);
 /* 64-bit FNV-1a style mix over bytes, continuing from `seed` (start with TN_HASH_SEED). */
 #define TN_HASH_SEED 0xcbf29ce484222325ull
 uint64_t tn_hash(uint64_t seed, const void *bytes, size_t len);
+/* The same of one word, in one step. */
+uint64_t tn_hash_word(uint64_t seed, uint64_t word);
+/* The same of the length and, where the data are long, of samples: large weights are not all read
+ * for it. */
+uint64_t tn_hash_sample(uint64_t seed, const void *bytes, size_t len);
 
 #endif

@@ -24,19 +24,14 @@ static DimTable *table_of(Ctx *ctx) {
 
 /* ---- interning ---- */
 
-static uint64_t hash_word(uint64_t hash, uint64_t word) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-    return hash ^ (hash >> 29);
-}
-
 static uint64_t hash_dim(const Dim *d) {
-    uint64_t hash = hash_word(TN_HASH_SEED, (uint64_t)d->kind * 2 + d->overflow);
-    hash = hash_word(hash, (uint64_t)d->value);
-    hash = hash_word(hash, d->sym);
+    uint64_t hash = tn_hash_word(TN_HASH_SEED, (uint64_t)d->kind * 2 + d->overflow);
+    hash = tn_hash_word(hash, (uint64_t)d->value);
+    hash = tn_hash_word(hash, d->sym);
     for (uint32_t i = 0; i < d->n_args; i++) {
-        hash = hash_word(hash, d->args[i]->id);
+        hash = tn_hash_word(hash, d->args[i]->id);
         if (d->coefs != NULL) {
-            hash = hash_word(hash, (uint64_t)d->coefs[i]);
+            hash = tn_hash_word(hash, (uint64_t)d->coefs[i]);
         }
     }
     return hash;

@@ -21,47 +21,20 @@ typedef struct Bucket {
     struct Bucket *next;
 } Bucket;
 
-enum { BLOB_SAMPLES = 64, BLOB_WHOLE_MAX = 4096, CANDIDATES_MAX = 8 };
-
-static uint64_t mix(uint64_t hash, uint64_t word) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-    return hash ^ hash >> 29;
-}
-
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size) {
-    const unsigned char *bytes = data;
-    for (; size >= 8; bytes += 8, size -= 8) {
-        uint64_t word;
-        memcpy(&word, bytes, 8);
-        hash = mix(hash, word);
-    }
-    return size == 0 ? hash : tn_hash(hash, bytes, size);
-}
-
-static uint64_t hash_blob(uint64_t hash, const Blob *blob) {
-    hash = mix(hash, blob->size);
-    if (blob->size <= BLOB_WHOLE_MAX) {
-        return hash_bytes(hash, blob->data, blob->size);
-    }
-    const unsigned char *bytes = blob->data;
-    for (size_t i = 0; i < BLOB_SAMPLES; i++) {
-        hash = hash_bytes(hash, bytes + (blob->size - 8) / (BLOB_SAMPLES - 1) * i, 8);
-    }
-    return hash;
-}
+enum { CANDIDATES_MAX = 8 };
 
 static uint64_t hash_attr(uint64_t hash, const Attr *attr) {
-    hash = mix(hash, (uint64_t)attr->kind << 32 | attr->n);
+    hash = tn_hash_word(hash, (uint64_t)attr->kind << 32 | attr->n);
     switch (attr->kind) {
     case ATTR_INT:
-        return mix(hash, (uint64_t)attr->i);
+        return tn_hash_word(hash, (uint64_t)attr->i);
     case ATTR_DTYPE:
-        return mix(hash, (uint64_t)attr->dtype);
+        return tn_hash_word(hash, (uint64_t)attr->dtype);
     case ATTR_INTS:
-        return hash_bytes(hash, attr->ints, attr->n * sizeof *attr->ints);
+        return tn_hash(hash, attr->ints, attr->n * sizeof *attr->ints);
     case ATTR_DIMS:
         for (uint32_t i = 0; i < attr->n; i++) {
-            hash = mix(hash, attr->dims[i]->id);
+            hash = tn_hash_word(hash, attr->dims[i]->id);
         }
         break;
     }
@@ -69,14 +42,14 @@ static uint64_t hash_attr(uint64_t hash, const Attr *attr) {
 }
 
 static uint64_t hash_node(const Node *node) {
-    uint64_t hash = mix(TN_HASH_SEED, (uint64_t)node->op << 32 | node->n_in);
+    uint64_t hash = tn_hash_word(TN_HASH_SEED, (uint64_t)node->op << 32 | node->n_in);
     for (uint32_t i = 0; i < node->n_in; i++) {
-        hash = mix(hash, node->in[i]->id);
+        hash = tn_hash_word(hash, node->in[i]->id);
     }
     for (uint32_t i = 0; i < node->n_attrs; i++) {
         hash = hash_attr(hash, &node->attrs[i]);
     }
-    return node->blob == NULL ? hash : hash_blob(hash, node->blob);
+    return node->blob == NULL ? hash : tn_hash_sample(hash, node->blob->data, node->blob->size);
 }
 
 /* Lists may be NULL when empty. */

@@ -64,20 +64,6 @@ static bool same_blob(const Slot *a, const Slot *b) {
             memcmp(a->blob->data, b->blob->data, a->blob->size) == 0);
 }
 
-/* A hash of the size and a few stretches: equal blobs are then compared byte by byte. */
-static uint64_t blob_key(const Blob *blob) {
-    enum { STRETCHES = 16, STRETCH = 256 };
-    uint64_t hash = tn_hash(TN_HASH_SEED, &blob->size, sizeof blob->size);
-    if (blob->size <= STRETCHES * STRETCH) {
-        return tn_hash(hash, blob->data, blob->size);
-    }
-    for (size_t i = 0; i < STRETCHES; i++) {
-        size_t at = (blob->size - STRETCH) / (STRETCHES - 1) * i;
-        hash = tn_hash(hash, (const char *)blob->data + at, STRETCH);
-    }
-    return hash;
-}
-
 static Weights *weights_of(Compile *compile) {
     if (compile->weights == NULL) {
         compile->weights = TN_NEW(&compile->ctx->arena, Weights);
@@ -94,7 +80,8 @@ static void place_weights(Compile *compile) {
         if (slot->kind != SLOT_WEIGHT) {
             continue;
         }
-        void **seen = tn_map_put_int(&weights->by_hash, blob_key(slot->blob), NULL);
+        uint64_t key = tn_hash_sample(TN_HASH_SEED, slot->blob->data, slot->blob->size);
+        void **seen = tn_map_put_int(&weights->by_hash, key, NULL);
         if (*seen != NULL && same_blob(*seen, slot)) {
             slot->offset = ((Slot *)*seen)->offset;
             continue;

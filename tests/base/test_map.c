@@ -110,6 +110,22 @@ static void test_hash_values(void **state) {
     assert_true(halves == 0x85944171f73967e8ull);
 }
 
+/* Long data are sampled: their length and ends count, equal data are equal. */
+static void test_hash_sample(void **state) {
+    (void)state;
+    static unsigned char a[100001], b[100001];
+    uint64_t hash = tn_hash_sample(TN_HASH_SEED, a, 100000);
+    assert_true(tn_hash_sample(TN_HASH_SEED, b, 100000) == hash);
+    assert_true(tn_hash_sample(TN_HASH_SEED, a, 100001) != hash);
+    assert_true(tn_hash_sample(tn_hash_word(TN_HASH_SEED, 1), a, 100000) != hash);
+    b[0] = 1;
+    assert_true(tn_hash_sample(TN_HASH_SEED, b, 100000) != hash);
+    b[0] = 0;
+    b[99990] = 1;
+    assert_true(tn_hash_sample(TN_HASH_SEED, b, 100000) != hash);
+    assert_true(tn_hash_sample(TN_HASH_SEED, "ab", 2) != tn_hash_sample(TN_HASH_SEED, "ac", 2));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
@@ -118,6 +134,7 @@ int main(void) {
         cmocka_unit_test(test_integer_collisions),
         cmocka_unit_test(test_equal_hashes),
         cmocka_unit_test(test_hash_values),
+        cmocka_unit_test(test_hash_sample),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
