@@ -231,6 +231,10 @@ Val tn_builtin_grad(Args *args) {
         if (targets[i] == NULL) {
             return bad;
         }
+        if (!tn_dtype_is_float(targets[i]->type.dtype)) {
+            return tn_lang_error(lang, args->place, "grad by %s, expected floats",
+                                 tn_val_describe(lang, xs[i]));
+        }
     }
     Call *call = start(args);
     if (!tn_grad_build(call->graph, &y, NULL, 1, targets, n, out)) {

@@ -193,7 +193,10 @@ static Val call_def(Lang *lang, const Fn *fn, CallArgs *args) {
         scope =
             tn_scope_new(lang, lang->frame != NULL ? lang->frame->scope : NULL, def->name, name);
     }
-    return tn_lang_enter(lang, def, fn->outer, args, scope, NULL, NULL);
+    Val result = tn_lang_enter(lang, def, fn->outer, args, scope, NULL, NULL);
+    return def->kind == FN_MODEL && result.kind == VAL_NONE
+               ? tn_lang_error(lang, def->place, "the model returns nothing")
+               : result;
 }
 
 /* ---- builtins ---- */

@@ -13,7 +13,11 @@ static size_t least(size_t a, size_t b, size_t c) {
     return m < c ? m : c;
 }
 
-/* How many letters have to be changed, added or left out. */
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many letters have to be changed, added or left out, capital or not. */
 static size_t distance(StrView a, StrView b) {
     size_t row[NAME_MAX_LEN + 1];
     for (size_t k = 0; k <= b.len; k++) {
@@ -24,7 +28,7 @@ static size_t distance(StrView a, StrView b) {
         row[0] = i;
         for (size_t k = 1; k <= b.len; k++) {
             size_t above = row[k];
-            size_t change = corner + (a.data[i - 1] != b.data[k - 1]);
+            size_t change = corner + (lower(a.data[i - 1]) != lower(b.data[k - 1]));
             row[k] = least(above + 1, row[k - 1] + 1, change);
             corner = above;
         }
@@ -50,7 +54,22 @@ static void consider_all(Suggestion *s, const Map *map) {
     }
 }
 
+/* The element type that other languages call float32, int64 or uint8. */
+static StrView short_dtype(const Lang *lang, StrView name) {
+    size_t word = 0;
+    while (word < name.len && name.data[word] >= 'a') {
+        word++;
+    }
+    if (word < 2) {
+        return (StrView){"", 0};
+    }
+    StrView text = tn_sv(tn_arena_printf(&lang->ctx->arena, "%c%.*s", name.data[0],
+                                         (int)(name.len - word), name.data + word));
+    return tn_dtype_parse(text) != TN_DT_NONE ? text : (StrView){"", 0};
+}
+
 StrView tn_lang_suggest(const Lang *lang, StrView name) {
+    static const char *const words[] = {"true", "false", "none", "training", "step_count", "bool"};
     Suggestion s = {.name = name, .distance = name.len > 3 ? DISTANCE_MAX + 1 : DISTANCE_MAX};
     if (name.len > NAME_MAX_LEN) {
         return s.best;
@@ -66,5 +85,9 @@ StrView tn_lang_suggest(const Lang *lang, StrView name) {
     for (int op = 0; op < TN_OP_COUNT; op++) {
         consider(&s, tn_sv(tn_op_info((Op)op)->name));
     }
-    return s.best;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        consider(&s, tn_sv(words[i]));
+    }
+    StrView dtype = short_dtype(lang, name);
+    return dtype.len > 0 ? dtype : s.best;
 }

@@ -49,7 +49,8 @@ tn_status tn_trial_reference(Trial *trial);
 void tn_trial_free(Trial *trial);
 /* Length of an entry's train block in its name, with the dot: 4 of "gan.grad", 0 of "grad". */
 size_t tn_entry_block(const char *entry);
-/* The parameter whose sum of gradients `grad` is in the entry's block, NULL when it is none. */
+/* The parameter whose sum of gradients `grad` is in the entry's block, NULL when it is none:
+ * "a.w" of "grad.a.w", and of "grad_1.a.w", which a second statement keeps. */
 const char *tn_state_derived(const tn_state_desc *grad, const char *entry);
 /* The sum, in the entry's block, of gradients of the parameter that `var` is, or belongs to; NULL
  * when there is none. */

@@ -116,10 +116,13 @@ bool tn_entry_sibling(const tn_model_desc *desc, const char *entry, const char *
 }
 
 const char *tn_state_derived(const tn_state_desc *grad, const char *entry) {
-    static const char infix[] = "grad.";
-    size_t block = tn_entry_block(entry), n = sizeof infix - 1;
-    bool of_block = grad->role == TN_STATE_GRAD && strncmp(grad->name, entry, block) == 0;
-    return of_block && strncmp(grad->name + block, infix, n) == 0 ? grad->name + block + n : NULL;
+    size_t block = tn_entry_block(entry);
+    if (grad->role != TN_STATE_GRAD || strncmp(grad->name, entry, block) != 0) {
+        return NULL;
+    }
+    const char *part = grad->name + block, *dot = strchr(part, '.');
+    return dot && strncmp(part, "grad", 4) == 0 && (part + 4 == dot || part[4] == '_') ? dot + 1
+                                                                                       : NULL;
 }
 
 /* Whether `var` is the parameter or a variable that the block's optimiser keeps for it. */
@@ -134,11 +137,13 @@ static bool belongs_to(const tn_state_desc *var, const char *entry, const char *
 const tn_state_desc *tn_state_gradient(const tn_model_desc *desc, const char *entry,
                                        const tn_state_desc *var) {
     const tn_state_desc *best = NULL;
+    size_t length = 0;
     for (int32_t i = 0; i < desc->n_state; i++) {
-        const tn_state_desc *grad = &desc->state[i];
-        const char *param = tn_state_derived(grad, entry);
-        bool longer = !best || strlen(grad->name) > strlen(best->name);
-        best = param && belongs_to(var, entry, param) && longer ? grad : best;
+        const char *param = tn_state_derived(&desc->state[i], entry);
+        if (param && belongs_to(var, entry, param) && strlen(param) > length) {
+            best = &desc->state[i];
+            length = strlen(param);
+        }
     }
     return best;
 }
