@@ -13,6 +13,7 @@ if(TENON_COMPILER)
         target_link_libraries(${target} PRIVATE tenon_static tenon_flags)
     endforeach()
     target_link_libraries(tenon_command PRIVATE tenon_tools)
+    target_compile_definitions(tenon_command PRIVATE TN_VERSION="${PROJECT_VERSION}")
 endif()
 
 # FOLDER/NAME.c, or all sources of FOLDER/NAME/, make the program NAME. One that includes

@@ -1,10 +1,9 @@
 /* aot.c: compile into files: graph and loop text, C, LLVM, assembly, objects, libraries.
  *
- * A file is written beside its final name and renamed when complete, so a failure leaves
- * nothing behind and never harms what was there. "-" is standard output.
+ * The files of one compilation, a library and its header, appear together when all of them are
+ * complete (base/file.h). What could run out of the arena is made before the first is opened.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,87 +13,64 @@
 #include "codegen/link.h"
 #include "codegen/objects.h"
 
-/* A file on its way: `fd` is open on `temporary` until it gets its name. */
-typedef struct Output {
-    Compile *compile;
-    const char *path;
-    char *temporary; /* NULL for what is written to in place */
-    int fd;
-} Output;
+enum { MAX_FILES = 3 }; /* C, header, weights */
 
-static bool io_error(Compile *compile, const char *path, const char *what) {
-    return tn_diag(&compile->ctx->diags, TN_IO, (Loc){.file = path}, "%s: %s", what,
+/* One compilation on its way to files. */
+typedef struct Writer {
+    Compile *compile;
+    const EmitOptions *options;
+    const char *path;        /* of the main file */
+    const char *header_path; /* NULL: none is written */
+    StrBuf header;
+    Output files[MAX_FILES];
+    int n_files;
+} Writer;
+
+static bool io_error(const Writer *w, const char *path, const char *what) {
+    return tn_diag(&w->compile->ctx->diags, TN_IO, (Loc){.file = path}, "%s: %s", what,
                    strerror(errno));
 }
 
-/* A device or a pipe is written to, never replaced; one that nobody reads is not waited for. */
-static bool open_special(Compile *compile, const char *path, Output *out) {
-    out->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    return (out->fd >= 0 && fcntl(out->fd, F_SETFL, 0) == 0) ||
-           io_error(compile, path, "cannot open for writing");
+/* NULL after a diagnostic. */
+static Output *start_file(Writer *w, const char *path) {
+    Output *out = &w->files[w->n_files];
+    if (!tn_output_open(path, out)) {
+        io_error(w, path, "cannot open for writing");
+        return NULL;
+    }
+    w->n_files++;
+    return out;
 }
 
-static bool is_special(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+static bool write_file(Writer *w, const char *path, const void *data, size_t size) {
+    const Output *out = start_file(w, path);
+    return out && (tn_write_all(out->fd, data, size) || io_error(w, path, "cannot write"));
 }
 
-/* Headers and weights stand beside a file, not beside a stream or a device. */
-static bool has_companions(const char *path) {
-    return strcmp(path, "-") != 0 && !is_special(path);
+/* Gives all files their names, or forgets them when `ok` is false. */
+static bool close_files(Writer *w, bool ok) {
+    for (int i = 0; i < w->n_files; i++) {
+        bool closed = tn_output_close(&w->files[i], ok);
+        ok = ok && (closed || io_error(w, w->path, "cannot write"));
+    }
+    return ok;
 }
 
-static bool output_open(Compile *compile, const char *path, Output *out) {
-    *out = (Output){.compile = compile, .path = path, .fd = -1};
-    if (strcmp(path, "-") == 0) {
-        out->fd = dup(STDOUT_FILENO);
-        return out->fd >= 0 || io_error(compile, path, "cannot write to standard output");
+/* The name of a file that stands beside the main one: the same with another suffix. NULL after a
+ * diagnostic. */
+static const char *companion(const Writer *w, const char *suffix) {
+    const char *slash = strrchr(w->path, '/'), *dot = strrchr(w->path, '.');
+    size_t stem = dot != NULL && (slash == NULL || dot > slash + 1) ? (size_t)(dot - w->path)
+                                                                    : strlen(w->path);
+    Ctx *ctx = w->compile->ctx;
+    const char *name = tn_arena_printf(&ctx->arena, "%.*s%s", (int)stem, w->path, suffix);
+    if (strcmp(name, w->path) != 0) {
+        return name;
     }
-    if (is_special(path)) {
-        return open_special(compile, path, out);
-    }
-    out->temporary = tn_arena_printf(&compile->ctx->arena, "%s.XXXXXX", path);
-    out->fd = mkostemp(out->temporary, O_CLOEXEC);
-    if (out->fd < 0) {
-        return io_error(compile, path, "cannot create");
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(out->fd, 0666 & ~mask);
-    return true;
-}
-
-/* Gives the file its name, or removes it when `ok` is false. */
-static bool output_close(Output *out, bool ok) {
-    ok = close(out->fd) == 0 ? ok : (ok && io_error(out->compile, out->path, "cannot write"));
-    if (out->temporary == NULL) {
-        return ok;
-    }
-    if (ok && rename(out->temporary, out->path) == 0) {
-        return true;
-    }
-    if (ok) {
-        io_error(out->compile, out->path, "cannot rename into place");
-    }
-    unlink(out->temporary);
-    return false;
-}
-
-static bool write_file(Compile *compile, const char *path, const void *data, size_t size) {
-    Output out;
-    if (!output_open(compile, path, &out)) {
-        return false;
-    }
-    bool ok = tn_write_all(out.fd, data, size) || io_error(compile, path, "cannot write");
-    return output_close(&out, ok);
-}
-
-/* `path` with its suffix replaced. */
-static const char *sibling(Compile *compile, const char *path, const char *suffix) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    size_t stem =
-        dot != NULL && (slash == NULL || dot > slash + 1) ? (size_t)(dot - path) : strlen(path);
-    return tn_arena_printf(&compile->ctx->arena, "%.*s%s", (int)stem, path, suffix);
+    tn_diag(&ctx->diags, TN_USAGE, (Loc){.file = w->path},
+            "this is the name of the %s file that is written beside it; choose another suffix",
+            suffix);
+    return NULL;
 }
 
 /* ---- kinds ---- */
@@ -122,7 +98,8 @@ static bool kind_by_suffix(Compile *compile, const char *path, tn_emit *kind) {
 
 /* ---- text of the graph and the loops ---- */
 
-static bool write_graph(Compile *compile, const char *path) {
+static bool write_graph(Writer *w) {
+    Compile *compile = w->compile;
     StrBuf text = tn_str(&compile->ctx->arena);
     if (compile->options.stop_after == NULL) {
         compile->options.stop_after = "dce";
@@ -131,10 +108,11 @@ static bool write_graph(Compile *compile, const char *path) {
         return false;
     }
     tn_module_print(compile->module, false, &text);
-    return write_file(compile, path, text.data, text.len);
+    return write_file(w, w->path, text.data, text.len);
 }
 
-static bool write_loops(Compile *compile, const char *path) {
+static bool write_loops(Writer *w) {
+    Compile *compile = w->compile;
     StrBuf text = tn_str(&compile->ctx->arena);
     if (!tn_passes_run_module(compile)) {
         return false;
@@ -146,12 +124,13 @@ static bool write_loops(Compile *compile, const char *path) {
     for (size_t i = 0; i < compile->programs.len; i++) {
         tn_program_print(compile->programs.data[i], &text);
     }
-    return write_file(compile, path, text.data, text.len);
+    return write_file(w, w->path, text.data, text.len);
 }
 
 /* ---- code ---- */
 
-static bool emit(Compile *compile, const EmitOptions *options, EmittedC *emitted) {
+static bool emit(Writer *w, EmittedC *emitted) {
+    Compile *compile = w->compile;
     if (!tn_passes_run_module(compile)) {
         return false;
     }
@@ -159,16 +138,21 @@ static bool emit(Compile *compile, const EmitOptions *options, EmittedC *emitted
         return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){0},
                        "stopped after '%s': there is no code yet", compile->options.stop_after);
     }
-    return tn_emit_c(compile, options, emitted);
+    return tn_emit_c(compile, w->options, emitted);
 }
 
-static bool write_header(Compile *compile, const EmitOptions *options, const char *path) {
-    StrBuf text = tn_str(&compile->ctx->arena);
-    if (!has_companions(path)) {
+/* A header stands beside a file, not beside a stream or a device. */
+static bool make_header(Writer *w) {
+    if (!tn_output_makes_file(w->path)) {
         return true;
     }
-    return tn_emit_header(compile, options, &text) &&
-           write_file(compile, sibling(compile, path, ".h"), text.data, text.len);
+    w->header = tn_str(&w->compile->ctx->arena);
+    w->header_path = companion(w, ".h");
+    return w->header_path != NULL && tn_emit_header(w->compile, w->options, &w->header);
+}
+
+static bool write_header(Writer *w) {
+    return w->header_path == NULL || write_file(w, w->header_path, w->header.data, w->header.len);
 }
 
 /* The weight region; NULL with `*ok` false after a diagnostic. */
@@ -180,32 +164,36 @@ static unsigned char *weight_region(Compile *compile, bool *ok) {
     return region;
 }
 
-static bool write_c(Compile *compile, const EmitOptions *options, const char *path) {
-    EmittedC emitted;
-    size_t size;
-    bool ok;
-    if (!emit(compile, options, &emitted)) {
-        return false;
+static bool write_weights(Writer *w) {
+    size_t size = tn_emit_weight_bytes(w->compile);
+    if (size == 0 || !tn_output_makes_file(w->path)) {
+        return true;
     }
-    char *source = tn_objects_source(&compile->ctx->arena, &emitted, &size);
-    if (!has_companions(path)) {
-        return write_file(compile, path, source, size);
-    }
-    unsigned char *weights = weight_region(compile, &ok);
-    ok = ok && (tn_emit_weight_bytes(compile) == 0 ||
-                write_file(compile, sibling(compile, path, ".weights"), weights,
-                           tn_emit_weight_bytes(compile)));
+    const char *path = companion(w, ".weights");
+    bool ok = path != NULL;
+    unsigned char *weights = ok ? weight_region(w->compile, &ok) : NULL;
+    ok = ok && write_file(w, path, weights, size);
     free(weights);
-    return ok && write_file(compile, path, source, size) && write_header(compile, options, path);
+    return ok;
 }
 
-static bool write_translated(Compile *compile, const EmitOptions *options, ClangOutput kind,
-                             const char *path) {
+static bool write_c(Writer *w) {
+    EmittedC emitted;
+    size_t size;
+    if (!emit(w, &emitted) || !make_header(w)) {
+        return false;
+    }
+    const char *source = tn_objects_source(&w->compile->ctx->arena, &emitted, &size);
+    return write_weights(w) && write_file(w, w->path, source, size) && write_header(w);
+}
+
+static bool write_translated(Writer *w, ClangOutput kind) {
+    Compile *compile = w->compile;
     EmittedC emitted;
     Bytes bytes;
     char *error = NULL;
     size_t size;
-    if (!emit(compile, options, &emitted)) {
+    if (!emit(w, &emitted)) {
         return false;
     }
     char *source = tn_objects_source(&compile->ctx->arena, &emitted, &size);
@@ -216,64 +204,63 @@ static bool write_translated(Compile *compile, const EmitOptions *options, Clang
         free(error);
         return false;
     }
-    bool ok = write_file(compile, path, bytes.data, bytes.size);
+    bool ok = write_file(w, w->path, bytes.data, bytes.size);
     free(bytes.data);
     return ok;
 }
 
-static bool compile_objects(Compile *compile, const EmitOptions *options, Objects *objects) {
+static bool compile_objects(Writer *w, Objects *objects) {
     EmittedC emitted;
     bool ok;
-    if (!emit(compile, options, &emitted)) {
+    if (!emit(w, &emitted) || !make_header(w)) {
         return false;
     }
-    unsigned char *weights = weight_region(compile, &ok);
-    ok = ok && tn_objects_compile(compile, &emitted, options->prefix, weights,
-                                  tn_emit_weight_bytes(compile), objects);
+    unsigned char *weights = weight_region(w->compile, &ok);
+    ok = ok && tn_objects_compile(w->compile, &emitted, w->options->prefix, weights,
+                                  tn_emit_weight_bytes(w->compile), objects);
     free(weights);
     return ok;
 }
 
-static bool link_to(Compile *compile, const Objects *objects, bool relocatable, int fd,
-                    const char *path) {
+static bool link_to(const Writer *w, const Objects *objects, bool relocatable, int fd) {
     char *error = NULL;
     if (tn_link_objects(objects->fds, objects->n, relocatable, fd, &error)) {
         return true;
     }
-    tn_diag(&compile->ctx->diags, TN_IO, (Loc){.file = path}, "linking failed: %s",
+    tn_diag(&w->compile->ctx->diags, TN_IO, (Loc){.file = w->path}, "linking failed: %s",
             error != NULL ? error : "out of memory");
     free(error);
     return false;
 }
 
-static bool write_linked(Compile *compile, const EmitOptions *options, bool relocatable,
-                         const char *path) {
+/* Whoever may read a shared object may also execute it. */
+static bool make_executable(const Output *out) {
+    struct stat info;
+    return out->path == NULL || (fstat(out->fd, &info) == 0 &&
+                                 fchmod(out->fd, info.st_mode | (info.st_mode & 0444) >> 2) == 0);
+}
+
+static bool write_linked(Writer *w, bool relocatable) {
     Objects objects;
-    Output out;
-    if (!compile_objects(compile, options, &objects)) {
+    if (!compile_objects(w, &objects)) {
         return false;
     }
-    bool ok = output_open(compile, path, &out);
-    if (ok) {
-        ok = link_to(compile, &objects, relocatable, out.fd, path);
-        if (ok && !relocatable && out.temporary != NULL) {
-            struct stat info;
-            ok = fstat(out.fd, &info) == 0 && fchmod(out.fd, info.st_mode | 0111) == 0;
-        }
-        ok = output_close(&out, ok) && write_header(compile, options, path);
-    }
+    const Output *out = start_file(w, w->path);
+    bool ok = out != NULL && link_to(w, &objects, relocatable, out->fd) &&
+              (relocatable || make_executable(out) || io_error(w, w->path, "cannot write")) &&
+              write_header(w);
     tn_objects_close(&objects);
     return ok;
 }
 
 /* A static library holds one object; the format is the System V archive's. */
-static bool write_archive(Compile *compile, const EmitOptions *options, const char *path) {
+static bool write_archive(Writer *w) {
     Objects objects;
-    if (!compile_objects(compile, options, &objects)) {
+    if (!compile_objects(w, &objects)) {
         return false;
     }
     int whole = tn_memory_file("", 0);
-    bool ok = whole >= 0 && link_to(compile, &objects, true, whole, path);
+    bool ok = whole >= 0 && link_to(w, &objects, true, whole);
     tn_objects_close(&objects);
     if (!ok) {
         if (whole >= 0) {
@@ -282,41 +269,44 @@ static bool write_archive(Compile *compile, const EmitOptions *options, const ch
         return false;
     }
     Bytes archive = {0};
-    ok = tn_archive_make(whole, options->prefix, &archive) ||
-         tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
+    ok = tn_archive_make(whole, w->options->prefix, &archive) ||
+         tn_diag(&w->compile->ctx->diags, TN_LIMIT, (Loc){0}, "out of memory");
     close(whole);
-    ok = ok && write_file(compile, path, archive.data, archive.size) &&
-         write_header(compile, options, path);
+    ok = ok && write_file(w, w->path, archive.data, archive.size) && write_header(w);
     free(archive.data);
     return ok;
 }
 
+static bool write_kind(Writer *w, tn_emit kind) {
+    switch (kind) {
+    case TN_EMIT_GRAPH:
+        return write_graph(w);
+    case TN_EMIT_LOOPS:
+        return write_loops(w);
+    case TN_EMIT_C:
+        return write_c(w);
+    case TN_EMIT_LLVM:
+        return write_translated(w, CLANG_LLVM);
+    case TN_EMIT_ASM:
+        return write_translated(w, CLANG_ASM);
+    case TN_EMIT_OBJ:
+        return write_linked(w, true);
+    case TN_EMIT_LIB:
+        return write_archive(w);
+    default:
+        return write_linked(w, false);
+    }
+}
+
 bool tn_codegen_file(Compile *compile, tn_emit kind, const char *path, const char *prefix) {
-    EmitOptions options = {.prefix = prefix,
-                           .target = compile->options.target,
-                           .embed_weights = true,
-                           .profile = true};
     if (kind == TN_EMIT_AUTO && !kind_by_suffix(compile, path, &kind)) {
         return false;
     }
-    switch (kind) {
-    case TN_EMIT_GRAPH:
-        return write_graph(compile, path);
-    case TN_EMIT_LOOPS:
-        return write_loops(compile, path);
-    case TN_EMIT_C:
-        options.embed_weights = false;
-        options.standalone = true;
-        return write_c(compile, &options, path);
-    case TN_EMIT_LLVM:
-        return write_translated(compile, &options, CLANG_LLVM, path);
-    case TN_EMIT_ASM:
-        return write_translated(compile, &options, CLANG_ASM, path);
-    case TN_EMIT_OBJ:
-        return write_linked(compile, &options, true, path);
-    case TN_EMIT_LIB:
-        return write_archive(compile, &options, path);
-    default:
-        return write_linked(compile, &options, false, path);
-    }
+    EmitOptions options = {.prefix = prefix,
+                           .target = compile->options.target,
+                           .embed_weights = kind != TN_EMIT_C,
+                           .standalone = kind == TN_EMIT_C,
+                           .profile = true};
+    Writer w = {.compile = compile, .options = &options, .path = path};
+    return close_files(&w, write_kind(&w, kind));
 }

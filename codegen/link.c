@@ -18,26 +18,6 @@
 
 #include "codegen/clang.h"
 
-void tn_fd_path(int fd, char *path) {
-    snprintf(path, TN_FD_PATH_MAX, "/proc/self/fd/%d", fd);
-}
-
-bool tn_write_all(int fd, const void *data, size_t size) {
-    const unsigned char *from = data;
-    while (size > 0) {
-        ssize_t n = write(fd, from, size);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        from += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 int tn_memory_file(const void *data, size_t size) {
     int fd = memfd_create("tenon", MFD_CLOEXEC);
     if (fd >= 0 && !tn_write_all(fd, data, size)) {

@@ -5,13 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/file.h"
+
 /* A new file in memory holding `size` bytes; its descriptor, or -1. */
 int tn_memory_file(const void *data, size_t size);
-/* Writes all bytes to `fd`, whatever kind of file it is. */
-bool tn_write_all(int fd, const void *data, size_t size);
-/* A path that opens what `fd` is open on. */
-#define TN_FD_PATH_MAX 32
-void tn_fd_path(int fd, char *path);
 /* Links the objects open on `objects` into a shared object, or one relocatable object, and
  * writes it to `fd`. On failure returns false and a malloc'ed message in *error (NULL when
  * memory ran out). */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/source.h"
 
@@ -52,6 +53,13 @@ static char *default_path(const char *model, const char *suffix) {
     return path;
 }
 
+/* Whether writing to `path` would replace the file of the model. */
+static bool is_model(const char *path, const char *model) {
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(model, &b) == 0 && S_ISREG(a.st_mode) &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* What to write and where; `*owned` is to be freed. */
 static tn_status choose_output(const Args *args, const char *model, const EmitRow **row,
                                const char **path, char **owned) {
@@ -90,7 +98,9 @@ tn_status tn_cmd_compile(const Args *args) {
         return status;
     }
     Source source = {0};
-    status = tn_source_open(args, model, &source);
+    status = is_model(path, model)
+                 ? tn_tool_error(TN_USAGE, "'%s' is the model itself; name another with -o", path)
+                 : tn_source_open(args, model, &source);
     if (status == TN_OK) {
         tn_tool_progress("compiling %s ...", model);
         status = tn_module_compile_file(source.compiler, source.module, row->kind, path);

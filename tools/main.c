@@ -11,7 +11,8 @@ static void print_usage(FILE *to) {
     for (int i = 0; (command = tn_command_at(i)) != NULL; i++) {
         fprintf(to, "  %-8s %s\n", command->name, command->doc);
     }
-    fputs("\n'tenon COMMAND --help' describes one. A MODEL is an ONNX or .tn file, or '-'.\n"
+    fputs("\n'tenon COMMAND --help' describes one, 'tenon --version' names the version. A MODEL is "
+          "an ONNX or .tn file, or '-'.\n"
           "Exit codes: 0 ok, 1 usage, 2 bad input, 3 unsupported, 4 limit, 5 I/O, 6 internal.\n",
           to);
 }
@@ -47,27 +48,34 @@ static tn_status run_command(const Command *command, int argc, char **argv) {
         status = command->run(&args);
     }
     tn_args_free(&args);
-    if (fflush(stdout) != 0 && status == TN_OK) {
-        status = tn_tool_error(TN_IO, "cannot write to standard output");
-    }
     return status;
 }
 
-int main(int argc, char **argv) {
-    if (argc < 2) {
-        print_usage(stderr);
-        return TN_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+static tn_status run_line(int argc, char **argv) {
+    const char *word = argc < 2 ? "" : argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         print_usage(stdout);
         return TN_OK;
     }
-    const Command *command = find_command(argv[1]);
-    if (!command) {
-        tn_tool_error(TN_USAGE, "unknown command '%s'", argv[1]);
-        print_usage(stderr);
-        return TN_USAGE;
+    if (strcmp(word, "--version") == 0) {
+        puts("tenon " TN_VERSION);
+        return TN_OK;
     }
-    return (int)run_command(command, argc - 2, argv + 2);
+    const Command *command = find_command(word);
+    if (command) {
+        return run_command(command, argc - 2, argv + 2);
+    }
+    if (argc > 1) {
+        tn_tool_error(TN_USAGE, "unknown command '%s'", word);
+    }
+    print_usage(stderr);
+    return TN_USAGE;
+}
+
+int main(int argc, char **argv) {
+    tn_status status = run_line(argc, argv);
+    if (fflush(stdout) != 0 && status == TN_OK) {
+        status = tn_tool_error(TN_IO, "cannot write to standard output");
+    }
+    return (int)status;
 }

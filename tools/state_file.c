@@ -3,11 +3,11 @@
  * A state is replaced only once the new one is complete on the disk.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "tools/subject.h"
 
 tn_status tn_state_load(const char *path, Subject *subject) {
@@ -29,26 +29,12 @@ tn_status tn_state_load(const char *path, Subject *subject) {
 }
 
 /* Written, and on the disk. */
-static bool write_state(const char *path, const Subject *subject) {
-    size_t size = (size_t)subject->desc->state_bytes;
-    FILE *file = fopen(path, "wb");
-    bool ok = file && fwrite(subject->state, 1, size, file) == size && fflush(file) == 0 &&
-              fsync(fileno(file)) == 0;
-    return file && fclose(file) == 0 && ok;
+static bool write_state(int fd, const Subject *subject) {
+    return tn_write_all(fd, subject->state, (size_t)subject->desc->state_bytes) && fsync(fd) == 0;
 }
 
 tn_status tn_state_save(const char *path, const Subject *subject) {
-    size_t size = strlen(path) + 6;
-    char *part = malloc(size);
-    if (!part) {
-        return tn_tool_error(TN_LIMIT, "out of memory");
-    }
-    snprintf(part, size, "%s.part", path);
-    tn_status status = TN_OK;
-    if (!write_state(part, subject) || rename(part, path) != 0) {
-        status = tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
-        unlink(part);
-    }
-    free(part);
-    return status;
+    Output out;
+    bool ok = tn_output_open(path, &out) && tn_output_close(&out, write_state(out.fd, subject));
+    return ok ? TN_OK : tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
 }

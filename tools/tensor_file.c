@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "frontend/frontend.h"
 #include "tools/inputs.h"
 #include "tools/npy.h"
@@ -127,36 +126,14 @@ tn_status tn_tensor_read(const char *path, tn_tensor *out) {
     return status;
 }
 
-static bool write_all(FILE *file, const tn_tensor *tensor) {
+static bool write_tensor(int fd, const tn_tensor *tensor) {
     char header[TN_NPY_HEADER];
-    size_t n = tn_npy_header(tensor, header), bytes = tn_tensor_bytes(tensor);
-    return fwrite(header, 1, n, file) == n &&
-           (bytes == 0 || fwrite(tensor->data, 1, bytes, file) == bytes);
-}
-
-/* Removes a file left incomplete; what is no regular file was there before and stays. */
-static void discard(const char *path) {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
-        unlink(path);
-    }
+    return tn_write_all(fd, header, tn_npy_header(tensor, header)) &&
+           tn_write_all(fd, tensor->data, tn_tensor_bytes(tensor));
 }
 
 tn_status tn_tensor_write(const char *path, const tn_tensor *tensor) {
-    if (strcmp(path, "-") == 0) {
-        return write_all(stdout, tensor) ? TN_OK
-                                         : tn_tool_error(TN_IO, "cannot write to standard output");
-    }
-    FILE *file = fopen(path, "wb");
-    if (!file) {
-        return tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
-    }
-    bool ok = write_all(file, tensor);
-    ok = fclose(file) == 0 && ok;
-    if (ok) {
-        return TN_OK;
-    }
-    tn_status status = tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
-    discard(path);
-    return status;
+    Output out;
+    bool ok = tn_output_open(path, &out) && tn_output_close(&out, write_tensor(out.fd, tensor));
+    return ok ? TN_OK : tn_tool_error(TN_IO, "%s: cannot write: %s", path, strerror(errno));
 }

@@ -12,11 +12,11 @@
 #include "tools/tensor.h"
 
 static int count_files(void) {
-    int n = 0;
+    int n = -2; /* . and .. */
     DIR *dir = opendir(folder);
     assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        n += entry->d_name[0] != '.';
+    while (readdir(dir) != NULL) {
+        n++;
     }
     closedir(dir);
     return n;
@@ -75,7 +75,11 @@ static void write_unsupported(const char *name) {
 static void helps(void **state) {
     (void)state;
     NEEDS_COMMAND;
+    assert_int_equal(tenon("--version"), 0);
+    expect_text("tenon 0.");
     assert_int_equal(tenon("--help"), 0);
+    assert_int_equal(tenon("--help > /dev/full"), TN_IO);
+    assert_int_equal(tenon("compile --help > /dev/full"), TN_IO);
     const Command *command;
     for (int i = 0; (command = tn_command_at(i)) != NULL; i++) {
         assert_int_equal(tenon("--help"), 0);
@@ -172,6 +176,33 @@ static void compiles_every_kind(void **state) {
     expect_text("nowhere/m"); /* the library or its header, whichever is written first */
 }
 
+/* All files of a compilation or none, and never in the place of the model. */
+static void writes_all_or_nothing(void **state) {
+    (void)state;
+    NEEDS_COMMAND;
+    assert_int_equal(mkdir(in_folder("m.h"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("c.weights"), 0700), 0);
+    static const char *const names[] = {"m.so", "m.a", "m.o", "m.c", "c.c"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(tenon("compile '%s' -o %s", model, names[i]), TN_IO);
+        expect_text(i < 4 ? "m.h: error: " : "c.weights: error: ");
+        assert_int_equal(count_files(), 2);
+    }
+    assert_int_equal(tenon("compile '%s' --emit=c -o x.h", model), TN_USAGE);
+    expect_text("x.h: error: this is the name of the .h file that is written beside it");
+    assert_int_equal(tenon("compile '%s' --emit=c -o x.weights", model), TN_USAGE);
+    expect_text("the .weights file");
+    assert_int_equal(tenon("compile '%s' -o /dev/full --emit=so", model), TN_IO);
+    expect_text("No space left");
+    static const char net[] = "model net(x: f32[N]) { return relu(x) }\n";
+    write_file("net.tn", net, sizeof net - 1);
+    assert_int_equal(tenon("compile net.tn --emit=graph"), TN_USAGE);
+    expect_text("'net.tn' is the model itself");
+    assert_int_equal(tenon("compile net.tn --emit=c -o ./net.tn"), TN_USAGE);
+    assert_int_equal(tenon("check net.tn"), 0);
+    assert_int_equal(count_files(), 3);
+}
+
 static void runs_the_same_either_way(void **state) {
     (void)state;
     NEEDS_COMMAND;
@@ -235,6 +266,8 @@ static void refuses_wrong_inputs(void **state) {
     expect_text("'x.txt' is neither FILE.npy, FILE.pb nor 'random'");
     assert_int_equal(tenon("run m.so --output probabilities=none/y.npy"), TN_IO);
     expect_text("none/y.npy: cannot write");
+    assert_int_equal(tenon("run m.so --output probabilities=/dev/full"), TN_IO);
+    expect_text("/dev/full: cannot write: No space left");
     assert_int_equal(count_files(), before);
 }
 
@@ -378,6 +411,7 @@ int main(void) {
         cmocka_unit_test_setup(wrong_usage, empty_folder),
         cmocka_unit_test_setup(bad_models, empty_folder),
         cmocka_unit_test_setup(compiles_every_kind, empty_folder),
+        cmocka_unit_test_setup(writes_all_or_nothing, empty_folder),
         cmocka_unit_test_setup(runs_the_same_either_way, empty_folder),
         cmocka_unit_test_setup(refuses_wrong_inputs, empty_folder),
         cmocka_unit_test_setup(verifies, empty_folder),
