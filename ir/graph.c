@@ -341,6 +341,19 @@ int64_t tn_attr_int(const Node *node, AttrName name) {
     return tn_node_attr(node, name)->i;
 }
 
+bool tn_attr_holds(const Attr *list, int64_t entry) {
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (list->ints[i] == entry) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const Attr *tn_contract_dims(const Node *node, uint32_t slot) {
+    return tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+}
+
 bool tn_node_is_const(const Node *node) {
     return node->op == TN_OP_const;
 }

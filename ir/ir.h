@@ -180,6 +180,10 @@ Graph *tn_graph_clone(const Graph *graph);
 
 const Attr *tn_node_attr(const Node *node, AttrName name); /* never NULL for schema attributes */
 int64_t tn_attr_int(const Node *node, AttrName name);
+/* Whether a list of INTS holds the entry. */
+bool tn_attr_holds(const Attr *list, int64_t entry);
+/* The dims of operand `slot` that a contraction sums over. */
+const Attr *tn_contract_dims(const Node *node, uint32_t slot);
 bool tn_node_is_const(const Node *node);
 /* A constant whose elements are all `*out`, e.g. an expanded scalar; looks through expand and
  * reshape. False for integers that no double is. */

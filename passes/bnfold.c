@@ -42,18 +42,8 @@ static void add_channel(Channels *channels, const Node *node, uint32_t result, u
     channels->count *= channels->size[i];
 }
 
-static bool is_summed(const Attr *list, uint32_t dim) {
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (list->ints[i] == dim) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void contract_channels(const Node *node, Channels *channels) {
-    const Attr *summed =
-        tn_node_attr(node, channels->slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+    const Attr *summed = tn_contract_dims(node, channels->slot);
     uint32_t batch = (uint32_t)tn_attr_int(node, TN_ATTR_batch);
     uint32_t rank = node->in[channels->slot]->type.rank;
     uint32_t n_free = rank - batch - summed->n;
@@ -61,7 +51,7 @@ static void contract_channels(const Node *node, Channels *channels) {
     for (uint32_t dim = 0; dim < rank; dim++) {
         if (dim < batch) {
             add_channel(channels, node, dim, dim);
-        } else if (!is_summed(summed, dim)) {
+        } else if (!tn_attr_holds(summed, dim)) {
             add_channel(channels, node, result++, dim);
         }
     }

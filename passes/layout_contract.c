@@ -3,19 +3,7 @@
 
 #include <string.h>
 
-/* The contracted dims of operand `slot`, and the attribute that names them. */
-static const Attr *contracted(const Node *node, uint32_t slot) {
-    return tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
-}
-
-static bool is_contracted(const Attr *dims, int64_t dim) {
-    for (uint32_t i = 0; i < dims->n; i++) {
-        if (dims->ints[i] == dim) {
-            return true;
-        }
-    }
-    return false;
-}
+#include "passes/simplify.h"
 
 static void set_ints(Ctx *ctx, Node *node, AttrName name, const int64_t *ints, uint32_t n) {
     for (uint32_t i = 0; i < node->n_attrs; i++) {
@@ -26,29 +14,14 @@ static void set_ints(Ctx *ctx, Node *node, AttrName name, const int64_t *ints, u
     }
 }
 
-static AttrName contract_name(uint32_t slot) {
-    return slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract;
-}
-
-/* A transpose that keeps batch dims in front and free dims in order only renames dims. */
 static bool absorb_transpose(LayoutPass *pass, Node *node, uint32_t slot) {
     Node *view = node->in[slot]->def;
-    const Attr *perm = tn_node_attr(view, TN_ATTR_perm), *dims = contracted(node, slot);
-    int64_t batch = tn_attr_int(node, TN_ATTR_batch), last = -1;
+    const Attr *dims = tn_contract_dims(node, slot);
     int64_t renamed[TN_MAX_RANK + 1];
-    for (uint32_t i = 0; i < perm->n; i++) {
-        if (is_contracted(dims, i)) {
-            continue;
-        }
-        if ((i < batch && perm->ints[i] != i) || perm->ints[i] < last) {
-            return false;
-        }
-        last = perm->ints[i];
+    if (!tn_contract_renames(node, slot, view, renamed)) {
+        return false;
     }
-    for (uint32_t i = 0; i < dims->n; i++) {
-        renamed[i] = perm->ints[dims->ints[i]];
-    }
-    set_ints(pass->ctx, node, contract_name(slot), renamed, dims->n);
+    set_ints(pass->ctx, node, dims->name, renamed, dims->n);
     tn_node_set_input(node, slot, view->in[0]);
     return true;
 }
@@ -98,7 +71,7 @@ typedef struct Merge {
 /* Free and batch dims must stay single. */
 static bool merges_only_contracted(const Merge *merge, uint32_t rank) {
     for (uint32_t i = 0; i < rank; i++) {
-        if (!is_contracted(merge->mine, i) && merge->end[i] - merge->first[i] != 1) {
+        if (!tn_attr_holds(merge->mine, i) && merge->end[i] - merge->first[i] != 1) {
             return false;
         }
     }
@@ -116,7 +89,7 @@ static bool split_other(Merge *merge, const Type *other) {
                 pieces = merge->end[merge->mine->ints[k]] - first;
             }
         }
-        bool whole = !is_contracted(merge->theirs, i);
+        bool whole = !tn_attr_holds(merge->theirs, i);
         if (merge->rank + (whole ? 1 : pieces) > TN_MAX_RANK) {
             return false;
         }
@@ -140,8 +113,8 @@ static void contract_pieces(LayoutPass *pass, Node *node, uint32_t slot, const M
             theirs[n++] = merge->moved[merge->theirs->ints[k]] + (p - merge->first[dim]);
         }
     }
-    set_ints(pass->ctx, node, contract_name(slot), mine, n);
-    set_ints(pass->ctx, node, contract_name(1 - slot), theirs, n);
+    set_ints(pass->ctx, node, tn_contract_dims(node, slot)->name, mine, n);
+    set_ints(pass->ctx, node, tn_contract_dims(node, 1 - slot)->name, theirs, n);
 }
 
 /* contract(reshape(x)) where the reshape merges contracted dims: contract them one by one,
@@ -150,8 +123,8 @@ static bool absorb_reshape(LayoutPass *pass, Node *node, uint32_t slot) {
     Node *view = node->in[slot]->def;
     const Type *to = &view->out[0]->type;
     Merge merge = {.from = &view->in[0]->type,
-                   .mine = contracted(node, slot),
-                   .theirs = contracted(node, 1 - slot)};
+                   .mine = tn_contract_dims(node, slot),
+                   .theirs = tn_contract_dims(node, 1 - slot)};
     if (!merged_ranges(pass->ctx, merge.from, to, merge.first, merge.end) ||
         !merges_only_contracted(&merge, to->rank) ||
         !split_other(&merge, &node->in[1 - slot]->type)) {
@@ -196,10 +169,10 @@ bool tn_layout_absorb_views(LayoutPass *pass) {
 /* ---- layouts ---- */
 
 static bool last_free_dim(const Node *node, uint32_t slot, uint32_t *out) {
-    const Attr *dims = contracted(node, slot);
+    const Attr *dims = tn_contract_dims(node, slot);
     int64_t batch = tn_attr_int(node, TN_ATTR_batch);
     for (uint32_t i = node->in[slot]->type.rank; i-- > (uint32_t)batch;) {
-        if (!is_contracted(dims, i)) {
+        if (!tn_attr_holds(dims, i)) {
             *out = i;
             return true;
         }
@@ -210,7 +183,7 @@ static bool last_free_dim(const Node *node, uint32_t slot, uint32_t *out) {
 /* Panels of whole vectors of the last free dim, contracted dims running down each panel. */
 static Layout *panel_layout(LayoutPass *pass, const Node *node, uint32_t free_dim) {
     const Type *rhs = &node->in[1]->type, *out = &node->out[0]->type;
-    const Attr *dims = contracted(node, 1);
+    const Attr *dims = tn_contract_dims(node, 1);
     const Target *target = pass->compile->options.target;
     int64_t rows = out->rank > 1 ? tn_dim_hint(pass->ctx, out->dims[out->rank - 2]) : 1;
     int32_t panel = tn_tile_lanes(target, rhs->dtype) *
@@ -219,7 +192,7 @@ static Layout *panel_layout(LayoutPass *pass, const Node *node, uint32_t free_di
     LayoutPart parts[TN_MAX_RANK + 4];
     uint32_t n = 0;
     for (uint8_t i = 0; i < rhs->rank; i++) {
-        if (i != free_dim && !is_contracted(dims, i)) {
+        if (i != free_dim && !tn_attr_holds(dims, i)) {
             parts[n++] = (LayoutPart){i, 1, 0};
         }
     }

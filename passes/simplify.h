@@ -29,6 +29,10 @@ static inline const Node *tn_def_of(const Value *value, Op op) {
 bool tn_value_is_number(const Value *value, double number);
 /* The one element of a splat as a scalar constant. NULL when `value` is no splat. */
 Value *tn_splat_scalar(Build *build, const Value *value);
+/* Whether a contraction may read what the transpose in front of operand `slot` reads: one that
+ * keeps batch dims in front and free dims in order only renames dims. `renamed` receives what the
+ * contracted ones are then. */
+bool tn_contract_renames(const Node *node, uint32_t slot, const Node *transpose, int64_t *renamed);
 /* Bytes of a constant, NULL when `value` is none. */
 const Blob *tn_value_blob(const Value *value);
 

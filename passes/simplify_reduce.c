@@ -171,31 +171,21 @@ Value *tn_simplify_conv_pad(Build *build, const Node *node) {
 
 /* ---- contraction ---- */
 
-static bool contains(const Attr *list, int64_t entry) {
-    for (uint32_t i = 0; i < list->n; i++) {
-        if (list->ints[i] == entry) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the contraction may read the transpose's operand instead: batch dims stay in
- * front, free dims in order. */
-static bool keeps_free_order(const Node *transpose, int64_t batch, const Attr *summed) {
+bool tn_contract_renames(const Node *node, uint32_t slot, const Node *transpose, int64_t *renamed) {
     const Attr *perm = tn_node_attr(transpose, TN_ATTR_perm);
-    int64_t last = -1;
+    const Attr *summed = tn_contract_dims(node, slot);
+    int64_t batch = tn_attr_int(node, TN_ATTR_batch), last = -1;
     for (uint32_t i = 0; i < perm->n; i++) {
-        if (i < batch && perm->ints[i] != i) {
-            return false;
-        }
-        if (i < batch || contains(summed, i)) {
+        if (tn_attr_holds(summed, i)) {
             continue;
         }
-        if (perm->ints[i] < last) {
+        if ((i < batch && perm->ints[i] != i) || perm->ints[i] < last) {
             return false;
         }
         last = perm->ints[i];
+    }
+    for (uint32_t i = 0; i < summed->n; i++) {
+        renamed[i] = perm->ints[summed->ints[i]];
     }
     return true;
 }
@@ -204,17 +194,12 @@ static bool keeps_free_order(const Node *transpose, int64_t batch, const Attr *s
  * differ. */
 static Value *untransposed(Build *build, const Node *node, uint32_t side) {
     const Node *transpose = tn_def_of(node->in[side], TN_OP_transpose);
-    const Attr *summed =
-        tn_node_attr(node, side == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
-    int64_t batch = tn_attr_int(node, TN_ATTR_batch);
-    if (transpose == NULL || !keeps_free_order(transpose, batch, summed)) {
+    int64_t mapped[TN_MAX_RANK];
+    if (transpose == NULL || !tn_contract_renames(node, side, transpose, mapped)) {
         return NULL;
     }
     Ctx *ctx = build->graph->ctx;
-    int64_t mapped[TN_MAX_RANK];
-    for (uint32_t i = 0; i < summed->n; i++) {
-        mapped[i] = tn_node_attr(transpose, TN_ATTR_perm)->ints[summed->ints[i]];
-    }
+    const Attr *summed = tn_contract_dims(node, side);
     Attr *attrs = tn_arena_copy(&ctx->scratch, node->attrs, node->n_attrs * sizeof *attrs);
     attrs[summed - node->attrs] = tn_attr_of_ints(summed->name, mapped, summed->n);
     Value *in[2] = {node->in[0], node->in[1]};

@@ -16,15 +16,13 @@ typedef struct Roles {
 } Roles;
 
 static Roles roles_of(const Node *node, uint32_t slot) {
-    const Attr *sum = tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
-    bool summed[TN_MAX_RANK] = {false};
+    const Attr *sum = tn_contract_dims(node, slot);
     Roles roles = {0};
     for (uint32_t i = 0; i < sum->n; i++) {
         roles.sum[roles.n_sum++] = (int)sum->ints[i];
-        summed[sum->ints[i]] = true;
     }
     for (int d = (int)tn_attr_int(node, TN_ATTR_batch); d < node->in[slot]->type.rank; d++) {
-        if (!summed[d]) {
+        if (!tn_attr_holds(sum, d)) {
             roles.free[roles.n_free++] = d;
         }
     }

@@ -17,16 +17,12 @@ typedef struct Side {
 static Side side_of(const Node *node, uint32_t slot) {
     Side side = {0};
     int64_t batch = tn_attr_int(node, TN_ATTR_batch);
-    const Attr *dims = tn_node_attr(node, slot == 0 ? TN_ATTR_lhs_contract : TN_ATTR_rhs_contract);
+    const Attr *dims = tn_contract_dims(node, slot);
     for (uint32_t i = 0; i < dims->n; i++) {
         side.contracted[side.n_contracted++] = dims->ints[i];
     }
     for (int64_t d = batch; d < node->in[slot]->type.rank; d++) {
-        bool contracted = false;
-        for (uint32_t i = 0; i < dims->n; i++) {
-            contracted = contracted || dims->ints[i] == d;
-        }
-        if (!contracted) {
+        if (!tn_attr_holds(dims, d)) {
             side.free[side.n_free++] = d;
         }
     }
