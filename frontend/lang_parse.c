@@ -5,6 +5,7 @@
  */
 #include "frontend/lang_ast.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LANG_DEPTH_MAX = 200, LANG_FILE_MAX = 16 << 20 };
@@ -391,7 +392,9 @@ static bool end_statement(LangParser *p) {
 
 bool tn_lang_parse_block(LangParser *p, Block *out) {
     StmtVec stmts = {0};
-    uint32_t open = p->open;
+    uint32_t open = p->open, line = p->lexer.token.line;
+    char end[64];
+    snprintf(end, sizeof end, "'}' for the block of line %u", line);
     if (!tn_lex_expect(&p->lexer, "{") || !tn_lang_deeper(p)) {
         return false;
     }
@@ -412,7 +415,7 @@ bool tn_lang_parse_block(LangParser *p, Block *out) {
     p->depth--;
     p->open = open;
     *out = (Block){stmts.data, (uint32_t)stmts.len};
-    return tn_lex_expect(&p->lexer, "}");
+    return tn_lex_accept(&p->lexer, "}") || tn_lex_expected(&p->lexer, end);
 }
 
 /* ---- items ---- */

@@ -47,7 +47,10 @@ static void test_syntax(void **state) {
         {"model m(x: f32[N]", "error: expected ',' or ')', found the end of the text"},
         {"model m(x: f32, x: f32) { return x }", "two parameters are called so"},
         {"model m(x: f32) {\n  return x +\n}", "3:1: error: expected an expression, found '}'"},
-        {"model m(x: f32) {\n  return x", "expected '}', found the end of the text"},
+        {"model m(x: f32) {\n  return x",
+         "expected '}' for the block of line 1, found the end of the text"},
+        {"model m(x: f32) {\n  if training {\n    y = x\n  return x\n}\nfn f() { }",
+         "6:1: error: expected '}' for the block of line 1, found 'fn'"},
         {BODY("  y = 3 4"), "2:9: error: expected the end of the line, found '4'\n"
                             "      y = 3 4\n"
                             "            ^\n"},
