@@ -137,8 +137,8 @@ static void print_kernels(const tn_entry_desc *entry, const double *ms) {
     printf("%10.4f %6s %10s  total\n", total, "", "");
 }
 
-/* The least of several profiles, kernel by kernel; NULL after a message. */
-static double *profile(Bench *b, int64_t runs) {
+/* The least of several profiles, kernel by kernel; the caller frees `*out`. */
+static tn_status profile(Bench *b, int64_t runs, double **out) {
     Runner *runner = &b->runner;
     size_t n = (size_t)runner->entry->n_kernels;
     double *best = calloc(n + 1, sizeof *best), *now = calloc(n + 1, sizeof *now);
@@ -156,11 +156,8 @@ static double *profile(Bench *b, int64_t runs) {
         }
     }
     free(now);
-    if (status == TN_OK) {
-        return best;
-    }
-    free(best);
-    return NULL;
+    *out = best;
+    return status;
 }
 
 static tn_status measure(const Args *args, Bench *b) {
@@ -169,8 +166,7 @@ static tn_status measure(const Args *args, Bench *b) {
     tn_status status = time_runs(b);
     double *kernel_ms = NULL;
     if (status == TN_OK && kernels) {
-        kernel_ms = profile(b, b->figures.runs);
-        status = kernel_ms ? TN_OK : TN_UNSUPPORTED;
+        status = profile(b, b->figures.runs, &kernel_ms);
     }
     tn_tool_progress(NULL);
     if (status == TN_OK && json) {

@@ -106,19 +106,19 @@ static const char *dim_named(const Inputs *inputs, const char *text, const char 
     return NULL;
 }
 
-/* Entry `round` of "1,4,7", or the last. */
+/* Entry `round` of "1,4,7", or the last; false unless all of it is such a list. */
 static bool list_entry(const char *list, int round, int64_t *out) {
-    for (;;) {
+    for (;; list++) {
         char *end;
         long long value = strtoll(list, &end, 10);
         if (end == list || value < 0 || (*end != ',' && *end != '\0')) {
             return false;
         }
-        *out = value;
-        if (round-- == 0 || *end == '\0') {
+        *out = round-- >= 0 ? value : *out;
+        list = end;
+        if (*end == '\0') {
             return true;
         }
-        list = end + 1;
     }
 }
 
@@ -140,8 +140,8 @@ static tn_status take_sizes(const Inputs *inputs, const Args *args, OptId option
                                  text);
         }
         if (!list_entry(value, round, &size)) {
-            return tn_tool_error(TN_USAGE, "option '%s': '%s' is not NAME=N",
-                                 tn_opt_row(option)->spelling, text);
+            return tn_tool_error(TN_USAGE, "option '%s': '%s' is not %s",
+                                 tn_opt_row(option)->spelling, text, tn_opt_row(option)->meta);
         }
         add_size(sizes, name, size);
     }
@@ -161,35 +161,18 @@ int tn_inputs_rounds(const Args *args) {
     return rounds;
 }
 
-/* The input that "NAME=SOURCE" is for; `*source` is the rest. -1 when there is none. */
-static int32_t input_named(const Inputs *inputs, const char *text, const char **source) {
-    for (int32_t i = 0; i < inputs->n; i++) {
-        size_t n = strlen(inputs->specs[i].name);
-        if (strncmp(text, inputs->specs[i].name, n) == 0 && text[n] == '=') {
-            *source = text + n + 1;
-            return i;
-        }
-    }
-    return -1;
-}
-
-static tn_status unknown_input(const Inputs *inputs, const char *text) {
-    char names[512] = "";
-    for (int32_t i = 0; i < inputs->n; i++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", inputs->specs[i].name);
-    }
-    return tn_tool_error(TN_BAD_INPUT, "no input for '%s'; the model has: %s", text,
-                         inputs->n ? names : "none");
+static const char *input_at(const void *inputs, int32_t i) {
+    return ((const Inputs *)inputs)->specs[i].name;
 }
 
 static tn_status read_files(Inputs *inputs, const Args *args, Sizes *sizes) {
     int at = 0;
     const char *text, *source = NULL;
+    Names names = {inputs->n, input_at, inputs};
     while ((text = tn_args_next(args, OPT_INPUT, &at)) != NULL) {
-        int32_t i = input_named(inputs, text, &source);
+        int32_t i = tn_tool_named(&names, text, &source);
         if (i < 0) {
-            return unknown_input(inputs, text);
+            return tn_tool_unnamed(TN_BAD_INPUT, &names, OPT_INPUT, "input", text);
         }
         if (strcmp(source, "random") == 0) {
             continue;

@@ -192,6 +192,7 @@ tn_status tn_npy_decode(const void *bytes, size_t size, const char *name, tn_ten
     *out = (tn_tensor){0};
     NpyReader *reader = calloc(1, sizeof *reader);
     if (!reader) {
+        snprintf(error, error_size, "%s: out of memory", name);
         return TN_LIMIT;
     }
     *reader = (NpyReader){.name = name, .error = error, .error_size = error_size, .out = out};

@@ -5,33 +5,23 @@
 #include "tools/subject.h"
 #include "tools/tensor.h"
 
-/* The output that "NAME=FILE" is for; `*path` is the rest. -1 when there is none. */
-static int32_t output_named(const tn_entry_desc *entry, const char *text, const char **path) {
-    for (int32_t i = 0; i < entry->n_outputs; i++) {
-        size_t n = strlen(entry->outputs[i].name);
-        if (strncmp(text, entry->outputs[i].name, n) == 0 && text[n] == '=') {
-            *path = text + n + 1;
-            return i;
-        }
-    }
-    return -1;
+static const char *output_at(const void *entry, int32_t i) {
+    return ((const tn_entry_desc *)entry)->outputs[i].name;
+}
+
+static Names output_names(const tn_entry_desc *entry) {
+    return (Names){entry->n_outputs, output_at, entry};
 }
 
 /* Before anything runs: a misspelt output should not cost a run. */
 static tn_status check_outputs(const Args *args, const tn_entry_desc *entry) {
     int at = 0;
     const char *text, *path;
+    Names names = output_names(entry);
     while ((text = tn_args_next(args, OPT_OUTPUT, &at)) != NULL) {
-        if (output_named(entry, text, &path) >= 0) {
-            continue;
+        if (tn_tool_named(&names, text, &path) < 0) {
+            return tn_tool_unnamed(TN_BAD_INPUT, &names, OPT_OUTPUT, "output", text);
         }
-        char names[512] = "";
-        for (int32_t i = 0; i < entry->n_outputs; i++) {
-            size_t used = strlen(names);
-            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                     entry->outputs[i].name);
-        }
-        return tn_tool_error(TN_BAD_INPUT, "no output for '%s'; the model has: %s", text, names);
     }
     return TN_OK;
 }
@@ -40,8 +30,9 @@ static tn_status write_outputs(const Args *args, const Runner *runner) {
     int at = 0;
     const char *text, *path = NULL;
     tn_status status = TN_OK;
+    Names names = output_names(runner->entry);
     while (status == TN_OK && (text = tn_args_next(args, OPT_OUTPUT, &at)) != NULL) {
-        int32_t i = output_named(runner->entry, text, &path);
+        int32_t i = tn_tool_named(&names, text, &path);
         status = tn_tensor_write(path, &runner->outputs[i]);
     }
     if (tn_args_has(args, OPT_OUTPUT)) {

@@ -63,13 +63,13 @@ static const char *entry_at(const void *module, int32_t i) {
 const char *tn_source_entry(const Args *args, const Source *source) {
     const char *asked = tn_args_get(args, OPT_ENTRY);
     const char *name = asked ? asked : tn_args_has(args, OPT_STEP) ? "step" : "infer";
-    int32_t n = tn_module_entry_count(source->module);
     if (tn_module_entry_graph(source->module, name)) {
         return name;
     }
-    char names[512];
-    tn_tool_names(names, sizeof names, n, entry_at, source->module);
-    tn_tool_error(TN_BAD_INPUT, "no entry '%s'; the model has: %s", name, names);
+    char list[512];
+    tn_tool_names(&(Names){tn_module_entry_count(source->module), entry_at, source->module}, list,
+                  sizeof list);
+    tn_tool_error(TN_BAD_INPUT, "no entry '%s'; the model has: %s", name, list);
     return NULL;
 }
 
@@ -91,9 +91,8 @@ static const char *batch_name(const tn_graph *graph) {
     return NULL;
 }
 
-/* Loads a first time to see what the dimension is called. */
-static tn_status batch_option(const Args *args, const char *path, Source *source, char *text,
-                              size_t size) {
+/* Loads a first time to see what the dimension is called. The caller frees `*text`. */
+static tn_status batch_option(const Args *args, const char *path, Source *source, char **text) {
     int64_t batch;
     Source first = *source;
     if (!tn_args_int(args, OPT_BATCH, 1, 1, INT64_MAX, &batch)) {
@@ -111,26 +110,27 @@ static tn_status batch_option(const Args *args, const char *path, Source *source
                              "dimension",
                              entry);
     }
-    snprintf(text, size, "%s=%lld", name, (long long)batch);
-    return TN_OK;
+    int n = asprintf(text, "%s=%lld", name, (long long)batch);
+    return n >= 0 ? TN_OK : tn_tool_error(TN_LIMIT, "out of memory");
 }
 
 /* The name belongs to a compiler of its own: what it warned of is said by the second. */
 static tn_status fix_batch(const Args *args, const char *path, Source *source) {
-    char option[512];
+    char *option = NULL;
     tn_status status;
     Source first = *source;
     first.compiler = tn_tool_compiler(args, &status);
     if (!first.compiler) {
         return status;
     }
-    status = batch_option(args, path, &first, option, sizeof option);
+    status = batch_option(args, path, &first, &option);
     if (status == TN_OK && !tn_compiler_set(source->compiler, "dim", option)) {
         status = TN_USAGE;
     } else if (status != TN_OK) {
         tn_tool_messages(first.compiler);
     }
     tn_compiler_destroy(first.compiler);
+    free(option);
     return status;
 }
 

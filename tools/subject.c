@@ -43,23 +43,55 @@ tn_status tn_subject_compile(const Source *source, Subject *out) {
 static tn_status narrow(const Args *args, const Source *source) {
     const char *entry = tn_source_entry(args, source);
     bool starts = tn_source_trains(source) && tn_module_entry_graph(source->module, "init");
-    char entries[512];
+    char *entries;
     if (!entry) {
         return TN_BAD_INPUT;
     }
-    snprintf(entries, sizeof entries, "%s%s", starts ? "init," : "", entry);
+    if (asprintf(&entries, "%s%s", starts ? "init," : "", entry) < 0) {
+        return tn_tool_error(TN_LIMIT, "out of memory");
+    }
     bool ok = tn_compiler_set(source->compiler, "entries", entries);
+    free(entries);
     tn_tool_messages(source->compiler);
     return ok ? TN_OK : TN_USAGE;
+}
+
+static const char *symbol_at(const void *desc, int32_t i) {
+    return ((const tn_model_desc *)desc)->symbol_names[i];
+}
+
+/* What a compiled model cannot heed any more, or does not know. */
+static tn_status check_options(const Args *args, const char *path, const tn_model_desc *desc) {
+    static const OptId compiling[] = {OPT_OPT,       OPT_MARCH,  OPT_TRAIN_MEMORY, OPT_LOSS,
+                                      OPT_OPTIMIZER, OPT_TARGET, OPT_TRAINABLE};
+    Names symbols = {desc->n_symbols, symbol_at, desc};
+    const char *text, *value;
+    for (size_t i = 0; i < sizeof compiling / sizeof *compiling; i++) {
+        if (tn_args_has(args, compiling[i])) {
+            return tn_tool_error(TN_USAGE, "option '%s' is for compiling, and '%s' is compiled",
+                                 tn_opt_row(compiling[i])->spelling, path);
+        }
+    }
+    for (int at = 0; (text = tn_args_next(args, OPT_DIM, &at)) != NULL;) {
+        if (tn_tool_named(&symbols, text, &value) < 0) {
+            return tn_tool_unnamed(TN_USAGE, &symbols, OPT_DIM, "symbolic dimension", text);
+        }
+    }
+    return TN_OK;
+}
+
+static tn_status open_compiled(const Args *args, const char *path, Subject *out) {
+    char error[1024];
+    tn_status status = tn_model_open(path, &out->model, error, sizeof error);
+    out->desc = tn_model_describe(out->model);
+    return status == TN_OK ? check_options(args, path, out->desc)
+                           : tn_tool_error(status, "%s", error);
 }
 
 tn_status tn_subject_open(const Args *args, const char *path, Subject *out) {
     *out = (Subject){0};
     if (tn_is_compiled(path)) {
-        char error[1024];
-        tn_status status = tn_model_open(path, &out->model, error, sizeof error);
-        out->desc = tn_model_describe(out->model);
-        return status == TN_OK ? status : tn_tool_error(status, "%s", error);
+        return open_compiled(args, path, out);
     }
     double start = tn_tool_ms();
     tn_status status = tn_source_open(args, path, &out->source);

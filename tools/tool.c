@@ -174,11 +174,31 @@ tn_compiler *tn_tool_compiler(const Args *args, tn_status *status) {
     return compiler;
 }
 
-void tn_tool_names(char *text, size_t size, int32_t n,
-                   const char *(*name_at)(const void *, int32_t), const void *of) {
-    text[0] = '\0';
-    for (int32_t i = 0; i < n; i++) {
+void tn_tool_names(const Names *names, char *text, size_t size) {
+    snprintf(text, size, "%s", names->n > 0 ? "" : "none");
+    for (int32_t i = 0; i < names->n; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, size - used, "%s%s", i ? ", " : "", name_at(of, i));
+        snprintf(text + used, size - used, "%s%s", i ? ", " : "", names->at(names->of, i));
     }
+}
+
+int32_t tn_tool_named(const Names *names, const char *text, const char **value) {
+    for (int32_t i = 0; i < names->n; i++) {
+        const char *name = names->at(names->of, i);
+        size_t n = strlen(name);
+        if (strncmp(text, name, n) == 0 && text[n] == '=') {
+            *value = text + n + 1;
+            return i;
+        }
+    }
+    return -1;
+}
+
+tn_status tn_tool_unnamed(tn_status status, const Names *names, OptId option, const char *what,
+                          const char *text) {
+    char list[512];
+    const OptRow *row = tn_opt_row(option);
+    tn_tool_names(names, list, sizeof list);
+    return tn_tool_error(status, "option '%s': no %s for '%s'; expected %s, the model has: %s",
+                         row->spelling, what, text, row->meta, list);
 }

@@ -31,8 +31,19 @@ tn_compiler *tn_tool_compiler(const Args *args, tn_status *status);
 /* Prints the compiler's messages, if any, on standard error. */
 void tn_tool_messages(tn_compiler *compiler);
 
-/* "init, step, eval" of n names given one by one by `name_at`. */
-void tn_tool_names(char *text, size_t size, int32_t n,
-                   const char *(*name_at)(const void *, int32_t), const void *of);
+/* Names given one by one by `at(of, index)`. */
+typedef struct Names {
+    int32_t n;
+    const char *(*at)(const void *of, int32_t index);
+    const void *of;
+} Names;
+
+/* "init, step, eval", or "none". */
+void tn_tool_names(const Names *names, char *text, size_t size);
+/* The name that `text` ("NAME=...") starts with; `*value` is the rest. -1 when there is none. */
+int32_t tn_tool_named(const Names *names, const char *text, const char **value);
+/* The message for that: `what` is an input, an output, a dimension. Returns `status`. */
+tn_status tn_tool_unnamed(tn_status status, const Names *names, OptId option, const char *what,
+                          const char *text);
 
 #endif

@@ -255,9 +255,18 @@ static void refuses_wrong_inputs(void **state) {
     assert_int_equal(tenon("run m.so --input image=whole.npy"), TN_BAD_INPUT);
     expect_text("input 'image': element type i64, expected f32");
     assert_int_equal(tenon("run m.so --input picture=small.npy"), TN_BAD_INPUT);
-    expect_text("no input for 'picture=small.npy'; the model has: image");
+    expect_text("option '--input': no input for 'picture=small.npy'; expected NAME=SRC, the "
+                "model has: image");
     assert_int_equal(tenon("run m.so --output y=y.npy"), TN_BAD_INPUT);
-    expect_text("no output for 'y=y.npy'; the model has: probabilities");
+    expect_text("no output for 'y=y.npy'; expected NAME=FILE, the model has: probabilities");
+    assert_int_equal(tenon("run m.so --input image"), TN_BAD_INPUT);
+    expect_text("no input for 'image'; expected NAME=SRC");
+    assert_int_equal(tenon("run m.so --dim M=4"), TN_USAGE);
+    expect_text("'--dim': no symbolic dimension for 'M=4'; expected NAME=N, the model has: N");
+    assert_int_equal(tenon("bench m.so -O3"), TN_USAGE);
+    expect_text("option '-O' is for compiling, and 'm.so' is compiled");
+    assert_int_equal(tenon("run m.so --loss mean_squared_error"), TN_USAGE);
+    expect_text("'--loss' is for compiling");
     assert_int_equal(tenon("run m.so --input image=noise.npy"), TN_BAD_INPUT);
     expect_text("noise.npy: not a NumPy file");
     assert_int_equal(tenon("run m.so --input image=none.npy"), TN_IO);
@@ -281,6 +290,8 @@ static void verifies(void **state) {
     expect_text("worst of ");
     assert_int_equal(tenon("verify '%s' --sizes M=1", model), TN_USAGE);
     expect_text("'M=1'");
+    assert_int_equal(tenon("verify '%s' --sizes N=1,,2", model), TN_USAGE);
+    assert_string_equal(said, "tenon: error: option '--sizes': 'N=1,,2' is not NAME=A,B\n");
 }
 
 static void checks(void **state) {
