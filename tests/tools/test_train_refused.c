@@ -92,7 +92,8 @@ static void refuses_in_source(void **state) {
          "a target of shape [N,1] for predictions of shape [N,2]"},
         {"(x: f32[N,3], y: i64[N,2]) {\n"
          "  minimize sparse_categorical_crossentropy(m(x), y) with sgd()\n}",
-         "bad.tn:4:12: error: node 't' (squeeze): dimension 1 to be dropped is not 1"},
+         "bad.tn:4:12: error: sparse_categorical_crossentropy: labels of shape [N,2] for "
+         "predictions"},
         {"(x: f32[N,4]) {\n  minimize mean(m(x)) with sgd()\n}",
          "bad.tn:4:17: error: argument 'x' is f32[N,4], expected f32[N,3]"},
     };
@@ -151,7 +152,7 @@ static void refuses_memory(void **state) {
         "model m(x: f32[N,64]) { return dense(dense(x, 200, activation=tanh), 2) }\n"
         "train t(x: f32[N,64], y: f32[N,2]) { minimize mse(m(x), y) with adam() }\n";
     write_file("wide.tn", source, sizeof source - 1);
-    refused("wide.tn --dim N=40 --train-memory=128", TN_LIMIT, "error: node 'step': ");
+    refused("wide.tn --dim N=40 --train-memory=128", TN_LIMIT, "error: entry 'step': ");
     unsigned long greatest = 0;
     int lines = 0;
     for (const char *at = said; (at = strstr(at, "128 bytes allowed, at least ")) != NULL;) {
