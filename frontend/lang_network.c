@@ -72,7 +72,7 @@ static bool find_weights(Lang *lang, const Graph *graph, const TrainOptions *opt
         }
     }
     return lang->weights.len > 0 ||
-           tn_diag(&lang->ctx->diags, TN_USAGE, (Loc){.node = graph->name},
+           tn_diag(&lang->ctx->diags, TN_USAGE, (Loc){0},
                    "no constant of the model is to be trained; there are: %s",
                    names.len > 0 ? names.data : "(none)");
 }
@@ -216,7 +216,7 @@ static bool make_infer(Lang *lang, const Graph *graph) {
 Module *tn_lang_train_graph(Ctx *ctx, const Graph *graph, const TrainOptions *options) {
     StrBuf text = tn_str(&ctx->arena);
     if (graph->outputs.len == 0) {
-        tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){.node = graph->name},
+        tn_diag(&ctx->diags, TN_BAD_INPUT, (Loc){0},
                 "the model has no output that a loss could take");
         return NULL;
     }

@@ -67,7 +67,6 @@ typedef struct Program {
     bool static_plan; /* every slot size is constant: offsets are final */
     const Dim *scratch; /* most that the locals of a step take, per thread */
     uint64_t arena_bytes; /* static plan, without scratch */
-    uint64_t peak_bytes; /* static plan: largest sum of live slots */
 } Program;
 
 Program *tn_program_new(Ctx *ctx, Graph *graph);

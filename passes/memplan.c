@@ -188,8 +188,6 @@ static void place_static(Program *program, SlotVec *slots) {
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_first};
     Arena *scratch = &program->ctx->scratch;
     uint64_t *best = TN_NEW_ARRAY(scratch, uint64_t, program->slots.len + 1);
-    int32_t at;
-    program->peak_bytes = tn_memplan_peak(program, &at);
     program->arena_bytes = UINT64_MAX;
     for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
         if (slots->len > 0) {

@@ -6,8 +6,8 @@
 
 /* Sets first and last of every slot, and the program's scratch. */
 void tn_memplan_lives(Program *program);
-/* Places the arena's slots if all sizes are constant: sets offsets, arena_bytes and peak_bytes;
- * false when some are not. */
+/* Places the arena's slots if all sizes are constant: sets offsets and arena_bytes; false when
+ * some are not. */
 bool tn_memplan_place(Program *program);
 /* The most bytes of the arena that are alive at once, all sizes being constant, and the first
  * step at which they are. */

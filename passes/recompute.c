@@ -302,8 +302,10 @@ bool tn_pass_recompute(Compile *compile) {
     for (;;) {
         tn_memplan_lives(program);
         if (!tn_memplan_place(program)) {
-            return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){.node = compile->graph->name},
-                           "--train-memory needs all sizes: fix symbolic dimensions with --dim");
+            return tn_diag(&compile->ctx->diags, TN_USAGE, (Loc){0},
+                           "entry '%s': --train-memory needs all sizes: fix symbolic dimensions "
+                           "with --dim",
+                           compile->graph->name);
         }
         uint64_t bytes = program->arena_bytes + (uint64_t)program->scratch->value;
         least = bytes < least ? bytes : least;
@@ -314,7 +316,8 @@ bool tn_pass_recompute(Compile *compile) {
             break;
         }
     }
-    return tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){.node = compile->graph->name},
-                   "--train-memory: %" PRIu64 " bytes allowed, at least %" PRIu64 " needed", budget,
-                   least);
+    return tn_diag(&compile->ctx->diags, TN_LIMIT, (Loc){0},
+                   "entry '%s': --train-memory: %" PRIu64 " bytes allowed, at least %" PRIu64
+                   " needed",
+                   compile->graph->name, budget, least);
 }
