@@ -94,7 +94,7 @@ typedef struct tn_state_desc {
     const int64_t *dims;
     uint64_t offset; /* in bytes, a multiple of 64 */
     int32_t role;    /* tn_state_role */
-    int32_t reserved;
+    int32_t reserved; /* 0 */
 } tn_state_desc;
 
 /* A hyper-parameter: a number that training entries take at each call. */
@@ -116,7 +116,7 @@ typedef struct tn_run {
     void *team;
 } tn_run;
 
-/* One entry point of a model ("infer", later "init", "step", ...).
+/* One entry point of a model ("infer", "init", "step", ...).
  *
  * plan: given the inputs (dims and, for small integer inputs that shapes depend
  * on, data) and the number of threads, fills `plan` (n_plan words): plan[0] the

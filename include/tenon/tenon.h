@@ -103,6 +103,7 @@ TN_API const char *tn_module_entry_name(const tn_module *module, int32_t index);
 /* The entry's graph, for the introspection below: its own inputs and outputs, without state.
  * NULL when there is none of that name. */
 TN_API tn_graph *tn_module_entry_graph(const tn_module *module, const char *entry);
+/* Bytes of the state region. */
 TN_API size_t tn_module_state_size(const tn_module *module);
 TN_API int32_t tn_module_state_count(const tn_module *module);
 /* Name, role and place (data NULL) of a state variable; *offset in the region. */
@@ -129,21 +130,24 @@ TN_API const char *tn_graph_dim_name(const tn_graph *graph, int32_t input, int32
 /* Every builder call returns NULL after an error (and accepts NULL, returning
  * NULL), so a whole network can be written and checked once at the end. */
 TN_API tn_graph *tn_graph_create(tn_compiler *compiler, const char *name);
-/* `dims` holds sizes; a NULL-terminated name list `dim_names` may name symbolic
- * ones (an entry NULL or "" means the number counts). */
+/* `dims` holds `rank` sizes. `dim_names` is NULL, or has `rank` entries: one that is neither NULL
+ * nor "" makes the dimension a symbol of that name, and its size does not count. */
 TN_API tn_value *tn_input(tn_graph *graph, const char *name, tn_dtype dtype, int32_t rank,
                           const int64_t *dims, const char *const *dim_names);
 /* A constant; the data is copied. */
 TN_API tn_value *tn_constant(tn_graph *graph, tn_dtype dtype, int32_t rank, const int64_t *dims,
                              const void *data);
+/* A constant without dimensions. */
 TN_API tn_value *tn_scalar(tn_graph *graph, tn_dtype dtype, double value);
+/* Makes `value` the next output. */
 TN_API void tn_output(tn_graph *graph, const char *name, tn_value *value);
 /* An operator by its ONNX name with NumPy broadcasting and attributes as a string in
  * .tn syntax, e.g. tn_apply(g, "Conv", (tn_value *[]){x, w, b}, 3, "strides=[2,2],
  * pads=[1,1,1,1]"). */
 TN_API tn_value *tn_apply(tn_graph *graph, const char *op, tn_value *const *inputs,
                           int32_t n_inputs, const char *attributes);
-/* The usual few by name; all broadcast. */
+/* The usual few by name; all broadcast. Of reshape a size may be -1, what is left, or 0, that
+ * of x. `perm` of transpose has an entry a dimension. */
 TN_API tn_value *tn_add(tn_graph *graph, tn_value *a, tn_value *b);
 TN_API tn_value *tn_sub(tn_graph *graph, tn_value *a, tn_value *b);
 TN_API tn_value *tn_mul(tn_graph *graph, tn_value *a, tn_value *b);

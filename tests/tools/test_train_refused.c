@@ -161,7 +161,7 @@ static void refuses_memory(void **state) {
         greatest = figure > greatest ? figure : greatest;
         lines++;
     }
-    assert_non_null(strstr(said, "error: node 'grad': "));
+    assert_non_null(strstr(said, "error: entry 'grad': "));
     assert_true(lines >= 2 && greatest > 128);
     assert_int_equal(tenon("compile wide.tn --dim N=40 --train-memory=%lu -o wide.so", greatest),
                      0);
