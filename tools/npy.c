@@ -184,6 +184,10 @@ static tn_status read_elements(NpyReader *reader, const unsigned char *bytes, si
     } else {
         memcpy(out->data, bytes, (size_t)(count * each));
     }
+    unsigned char *truths = out->dtype == TN_BOOL ? out->data : NULL;
+    for (uint64_t i = 0; truths && i < count; i++) {
+        truths[i] = truths[i] != 0;
+    }
     return TN_OK;
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# An installed Tenon is found and linked by pkg-config and by CMake, shared and static.
+# An installed Tenon is found and linked by pkg-config and by CMake, shared and static, from C and
+# C++.
 set -euo pipefail
 build=${TENON_BUILD_DIR:?set it to a configured build directory}
 if [ "${TENON_SANITIZED:-OFF}" = ON ]; then
@@ -27,15 +28,20 @@ int main(void) {
     return ok ? 0 : 1;
 }
 END
+cp "$work/runtime.c" "$work/runtime.cpp"
+cp "$work/compiler.c" "$work/compiler.cpp"
 cat >"$work/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(Consumer C CXX)
 find_package(Tenon REQUIRED)
+set(CMAKE_CXX_FLAGS "-std=c++11 -Wall -Wextra -Wpedantic -Werror")
 foreach(kind "" _static)
-    add_executable(runtime${kind} runtime.c)
-    target_link_libraries(runtime${kind} Tenon::tenon_rt${kind})
-    add_executable(compiler${kind} compiler.c)
-    target_link_libraries(compiler${kind} Tenon::tenon${kind})
+    foreach(language c cpp)
+        add_executable(runtime${kind}_${language} runtime.${language})
+        target_link_libraries(runtime${kind}_${language} Tenon::tenon_rt${kind})
+        add_executable(compiler${kind}_${language} compiler.${language})
+        target_link_libraries(compiler${kind}_${language} Tenon::tenon${kind})
+    endforeach()
 endforeach()
 END
 
@@ -55,7 +61,7 @@ fi
 echo "with CMake"
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
 cmake --build "$work/build" >/dev/null
-for program in runtime runtime_static compiler compiler_static; do
+for program in {runtime,compiler}{,_static}_{c,cpp}; do
     "$work/build/$program"
 done
 

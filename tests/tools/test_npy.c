@@ -92,6 +92,20 @@ static void scalars_and_empty_arrays(void **state) {
     tn_tensors_free(&t, 1);
 }
 
+/* A truth value is one byte, 0 or 1, wherever it comes from. */
+static void truth_values_are_0_or_1(void **state) {
+    (void)state;
+    unsigned char file[256];
+    const unsigned char given[4] = {0, 1, 2, 255}, expected[4] = {0, 1, 1, 1};
+    char error[256];
+    tn_tensor t;
+    size_t n = make_file(file, 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (4,), }",
+                         given, sizeof given);
+    assert_int_equal(decode(file, n, &t, error), TN_OK);
+    assert_memory_equal(t.data, expected, sizeof expected);
+    tn_tensors_free(&t, 1);
+}
+
 static void round_trips_every_type(void **state) {
     (void)state;
     static const int32_t dtypes[] = {TN_F32, TN_F64, TN_F16, TN_BF16, TN_I8,  TN_I16, TN_I32,
