@@ -195,9 +195,10 @@ static void survives_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_numpy_writes),       cmocka_unit_test(turns_fortran_order),
-        cmocka_unit_test(scalars_and_empty_arrays),      cmocka_unit_test(round_trips_every_type),
-        cmocka_unit_test(refuses_what_it_does_not_read), cmocka_unit_test(survives_damage),
+        cmocka_unit_test(reads_what_numpy_writes),  cmocka_unit_test(turns_fortran_order),
+        cmocka_unit_test(scalars_and_empty_arrays), cmocka_unit_test(round_trips_every_type),
+        cmocka_unit_test(truth_values_are_0_or_1),  cmocka_unit_test(refuses_what_it_does_not_read),
+        cmocka_unit_test(survives_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
