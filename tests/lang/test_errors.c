@@ -120,7 +120,7 @@ static void test_recovery(void **state) {
     lang_close(&run);
 }
 
-static void test_evaluation(void **state) {
+static void test_values(void **state) {
     (void)state;
     static const Case cases[] = {
         {BODY("  y = undefined + 1"), "2:7: error: there is nothing called 'undefined'"},
@@ -157,6 +157,13 @@ static void test_evaluation(void **state) {
         {BODY("  y = x[::0]"), "the step of a range cannot be 0"},
         {BODY("  y = [1, 2][2]"), "index 2 is outside a list of 2"},
         {BODY("  y = 3[0]"), "the number 3 has no entries"},
+    };
+    CHECK(cases);
+}
+
+static void test_functions(void **state) {
+    (void)state;
+    static const Case cases[] = {
         {BODY("  y = x.size2"), "has no attribute 'size2'"},
         {BODY("  y = sum(x, axes=2)"), "axes 2 is outside a tensor of rank 2"},
         {BODY("  y = sum(x, axes=[0, -2])"), "axes names dimension 0 twice"},
@@ -177,6 +184,13 @@ static void test_evaluation(void **state) {
         {BODY("  y = pool_max(x, windw=[1])"), "pool_max has no attribute 'windw'"},
         {BODY("  y = full([2], 0.5, dtype=i32)"), "the value is the number 0.5, which is no i32"},
         {BODY("  y = hyper(3)"), "a hyper-parameter needs a name"},
+    };
+    CHECK(cases);
+}
+
+static void test_variables(void **state) {
+    (void)state;
+    static const Case cases[] = {
         {BODY("  y = step_count"), "step_count is known in train blocks alone"},
         {BODY("  y = 2 ** 70 * 1.5\n  z = zeros([2 ** 62 * 4])"),
          "the shape is the number 1.84467441e+19, expected an integer"},
@@ -193,6 +207,13 @@ static void test_evaluation(void **state) {
         {BODY("  buffer b = 0.0\n  y = loop(h = 0.0; r in x) { update b = h\n next h = h }"),
          "3:31: error: update does not belong in a loop: carry 'b' from turn to turn, and update "
          "it after the loop"},
+    };
+    CHECK(cases);
+}
+
+static void test_loops(void **state) {
+    (void)state;
+    static const Case cases[] = {
         {BODY("  next h = 1"), "next belongs in a loop"},
         {BODY("  yield 1"), "yield belongs in a loop"},
         {BODY("  minimize sum(x) with m"), "minimize belongs in a train block"},
@@ -214,6 +235,13 @@ static void test_evaluation(void **state) {
          "a loop with when= yields nothing"},
         {BODY("  z = 0\n  y = loop(; r in x) { z = r\n yield r }\n  w = z + y\n  v = w + t"),
          "nothing called 't'"},
+    };
+    CHECK(cases);
+}
+
+static void test_signatures(void **state) {
+    (void)state;
+    static const Case cases[] = {
         {"model m(x) { return x }", "an input needs a type"},
         {"model m(x: 3) { return x }", "the type is the number 3, expected an element type"},
         {"model m(x: f32[2*N]) { return x }", "nothing called 'N'"},
@@ -376,7 +404,9 @@ static void test_chains(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_syntax),     cmocka_unit_test(test_recovery),
-        cmocka_unit_test(test_evaluation), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_variables),  cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_signatures), cmocka_unit_test(test_places),
         cmocka_unit_test(test_training),   cmocka_unit_test(test_limits),
         cmocka_unit_test(test_nesting),    cmocka_unit_test(test_chains),
     };
