@@ -48,10 +48,12 @@ void tn_tool_progress(const char *format, ...) {
     if (!format) {
         return;
     }
+    char line[512];
     va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    tn_tool_show(stderr, line);
     fflush(stderr);
 }
 
@@ -116,9 +118,9 @@ void *tn_tool_read(const char *path, size_t *size) {
     bool bad = ferror(file) != 0 || *size >= max_input_bytes;
     if (!bytes || bad) {
         tn_tool_error(TN_IO, "%s: cannot read: %s", path,
-                      !bytes  ? "out of memory"
-                      : errno ? strerror(errno)
-                              : "too large");
+                      !bytes         ? "out of memory"
+                      : ferror(file) ? strerror(errno)
+                                     : "too large");
     }
     if (bad) {
         free(bytes);

@@ -12,7 +12,7 @@ tn_status tn_tool_error(tn_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Prints text that may come from a model, with control bytes escaped. */
 void tn_tool_show(FILE *to, const char *text);
-/* A line of progress on standard error, when that is a terminal; NULL clears it. */
+/* A line of progress on standard error, escaped, when that is a terminal; NULL clears it. */
 void tn_tool_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Milliseconds of a clock that only goes forward. */
 double tn_tool_ms(void);
