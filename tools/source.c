@@ -136,7 +136,12 @@ static tn_status fix_batch(const Args *args, const char *path, Source *source) {
 
 tn_status tn_source_open(const Args *args, const char *path, Source *out) {
     tn_status status;
-    *out = (Source){.compiler = tn_tool_compiler(args, &status)};
+    *out = (Source){0};
+    if (tn_tool_is_elf(path)) {
+        return tn_tool_error(TN_BAD_INPUT,
+                             "'%s' is compiled code; this takes the model it was made of", path);
+    }
+    out->compiler = tn_tool_compiler(args, &status);
     if (!out->compiler) {
         return status;
     }

@@ -10,22 +10,7 @@
 
 bool tn_is_compiled(const char *path) {
     size_t n = strlen(path);
-    if (n > 3 && strcmp(path + n - 3, ".so") == 0) {
-        return true;
-    }
-    if (strcmp(path, "-") == 0) {
-        return false;
-    }
-    FILE *file = tn_tool_open(path);
-    char magic[4] = "";
-    size_t got = file ? fread(magic, 1, sizeof magic, file) : 0;
-    if (file) {
-        fclose(file);
-    }
-    return got == sizeof magic && memcmp(magic,
-                                         "\x7f"
-                                         "ELF",
-                                         4) == 0;
+    return (n > 3 && strcmp(path + n - 3, ".so") == 0) || tn_tool_is_elf(path);
 }
 
 tn_status tn_subject_compile(const Source *source, Subject *out) {

@@ -130,6 +130,9 @@ static tn_status read_list(Suite *suite, const char *list) {
             status = tn_tool_error(TN_BAD_INPUT, "%s: no case '%s'", list, path);
         }
     }
+    if (ferror(file)) {
+        status = tn_tool_error(TN_IO, "%s: cannot read: %s", list, strerror(errno));
+    }
     fclose(file);
     return status;
 }

@@ -106,6 +106,18 @@ FILE *tn_tool_open(const char *path) {
     return NULL;
 }
 
+bool tn_tool_is_elf(const char *path) {
+    static const char magic[4] = {0x7f, 'E', 'L', 'F'};
+    char start[sizeof magic];
+    FILE *file = strcmp(path, "-") != 0 ? tn_tool_open(path) : NULL;
+    bool is = file && fread(start, 1, sizeof start, file) == sizeof start &&
+              memcmp(start, magic, sizeof magic) == 0;
+    if (file) {
+        fclose(file);
+    }
+    return is;
+}
+
 void *tn_tool_read(const char *path, size_t *size) {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : tn_tool_open(path);

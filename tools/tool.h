@@ -21,6 +21,8 @@ const char *tn_tool_model_name(const Args *args);
 
 /* Opens a regular file for reading; NULL with errno set, ESPIPE for what is no file. */
 FILE *tn_tool_open(const char *path);
+/* Whether `path` is an ELF file: code, and no description of a model. */
+bool tn_tool_is_elf(const char *path);
 /* The whole of a file ("-": standard input), malloc'ed; NULL after a message. */
 void *tn_tool_read(const char *path, size_t *size);
 /* The threads asked for; 0 is one per core. */

@@ -267,6 +267,11 @@ static void refuses_wrong_inputs(void **state) {
     expect_text("option '-O' is for compiling, and 'm.so' is compiled");
     assert_int_equal(tenon("run m.so --loss mean_squared_error"), TN_USAGE);
     expect_text("'--loss' is for compiling");
+    static const char *const commands[] = {"compile -o out.so", "verify", "summary", "check"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        assert_int_equal(tenon("%s m.so", commands[i]), TN_BAD_INPUT);
+        expect_text("'m.so' is compiled code; this takes the model it was made of");
+    }
     assert_int_equal(tenon("run m.so --input image=noise.npy"), TN_BAD_INPUT);
     expect_text("noise.npy: not a NumPy file");
     assert_int_equal(tenon("run m.so --input image=none.npy"), TN_IO);
@@ -412,6 +417,8 @@ static void tests_cases(void **state) {
     write_file("list.txt", "no_such\n", 8);
     assert_int_equal(tenon("test --list list.txt --root cases"), TN_BAD_INPUT);
     expect_text("no case 'cases/no_such'");
+    assert_int_equal(tenon("test --list cases"), TN_IO);
+    expect_text("cases: cannot read: Is a directory");
     tn_tensors_free(&in, 1);
     tn_tensors_free(&out, 1);
 }
