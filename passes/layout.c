@@ -242,13 +242,15 @@ static void block_activations(LayoutPass *pass) {
 
 /* ---- halos ---- */
 
-/* Whether a conv needs padding that a halo can give: static borders. */
+/* Whether a conv needs padding that a halo can give: static borders, no holes in the input. */
 static bool needs_halo(const Node *node) {
     const Attr *lo = tn_node_attr(node, TN_ATTR_pads_lo), *hi = tn_node_attr(node, TN_ATTR_pads_hi);
-    const Type *x = &node->in[0]->type;
     bool any = false;
+    if (!all_ones(tn_node_attr(node, TN_ATTR_in_dilations))) {
+        return false;
+    }
     for (uint32_t i = 0; i < lo->n; i++) {
-        if (lo->ints[i] > 64 || hi->ints[i] > 64 || !is_static(x->dims[i + 2])) {
+        if (lo->ints[i] > 64 || hi->ints[i] > 64) {
             return false;
         }
         any = any || lo->ints[i] > 0 || hi->ints[i] > 0;
@@ -386,8 +388,7 @@ static bool block_depthwise_weights(LayoutPass *pass, Node *node) {
 
 static bool lay_out_convolution(LayoutPass *pass, Node *node) {
     ConvFacts facts = conv_facts(pass, node);
-    if ((facts.eligible || facts.weight_gradient) && needs_halo(node) &&
-        !add_halo(pass, node, facts.weight_gradient)) {
+    if (needs_halo(node) && !add_halo(pass, node, facts.weight_gradient)) {
         return false;
     }
     if (!facts.eligible) {
