@@ -3,7 +3,8 @@
  * A kernel is printed statement by statement. Unrolled loop variables are replaced by
  * numbers, a vector loop's statements are printed once over vectors, all other loops are C
  * loops. Names are numbered in the order of their use, so equal kernels print equally:
- * b0.. buffers, s0.. sizes, i.. loop variables, n.. extents, t.. temps, x.. values.
+ * b0.. buffers, s0.. sizes, i.. loop variables, n.. extents, q.. quotients, t.. temps, x..
+ * values.
  */
 #ifndef TN_CODEGEN_EMIT_H
 #define TN_CODEGEN_EMIT_H
@@ -59,6 +60,16 @@ typedef struct Lanes {
     const char *count; /* lanes in use, in C; NULL: all */
 } Lanes;
 
+/* The body of a C loop, or of the kernel: what is computed first, once a turn, and the rest. */
+typedef struct Frame {
+    const Dim *var; /* NULL: the kernel */
+    int depth;
+    StrBuf text, body;
+    Map names; /* quotient -> its name */
+    StrBuf *out;
+    struct Frame *outer;
+} Frame;
+
 typedef struct Emit {
     Ctx *ctx;
     Arena *arena; /* scratch */
@@ -72,6 +83,8 @@ typedef struct Emit {
     Map loops; /* symbol of the variable -> LoopPlan */
     TN_VEC(const Dim *) from, to; /* loop variables replaced by numbers now */
     TN_VEC(uint32_t) sizes; /* symbols passed as parameters */
+    Frame *frame;           /* the innermost */
+    const Dim *defined;     /* the quotient being given a name */
     bool *buf_used;
     Lanes lanes;
     const Dim *single;       /* lane variable while lanes run one by one in a C loop */
@@ -103,6 +116,9 @@ const char *tn_emit_name(Emit *e, const char *prefix);
 /* The dimension with unrolled variables replaced; and its C text, in parentheses if need be. */
 const Dim *tn_emit_resolve(Emit *e, const Dim *dim);
 const char *tn_emit_dim(Emit *e, const Dim *dim);
+/* What is printed until the frame is closed belongs to the loop over `var`. */
+void tn_emit_open_frame(Emit *e, Frame *frame, const Dim *var);
+void tn_emit_close_frame(Emit *e);
 bool tn_emit_fail(Emit *e, tn_status status, const char *what);
 /* The position of an element, in elements from the buffer's start. */
 const Dim *tn_emit_position(Emit *e, const Buf *buf, const Dim *const *index);

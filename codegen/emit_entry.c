@@ -111,15 +111,17 @@ static void put_symbol(Entry *entry, uint32_t symbol, StrBuf *out) {
     }
 }
 
-static void name_symbol(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out) {
-    (void)symbol;
-    put_symbol(arg, number, out);
+static bool name_symbol(void *arg, const Dim *part, StrBuf *out) {
+    if (part->kind == DIM_SYM) {
+        put_symbol(arg, part->sym, out);
+    }
+    return part->kind == DIM_SYM;
 }
 
 /* A size or offset within a run as a C expression: what the plan has checked cannot overflow. */
 static void put_size(Entry *entry, const Dim *dim, StrBuf *out) {
     tn_str_putc(out, '(');
-    tn_dim_print_c(entry->ctx, dim, name_symbol, entry, out);
+    tn_dim_print_c(dim, name_symbol, entry, out);
     tn_str_putc(out, ')');
 }
 

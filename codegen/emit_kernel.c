@@ -52,8 +52,8 @@ const Dim *tn_emit_resolve(Emit *e, const Dim *dim) {
 }
 
 /* Sizes are parameters s0, s1, ... in the order of their first use. */
-static void put_symbol(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out) {
-    Emit *e = arg;
+static void put_symbol(Emit *e, const Dim *dim, StrBuf *out) {
+    const Symbol *symbol = tn_dim_symbol_of(e->ctx, dim);
     if (symbol->kind == SYM_LOOP) {
         const LoopPlan *plan = tn_emit_plan_of(e, symbol->dim);
         bool open = plan != NULL && plan->name != NULL;
@@ -64,13 +64,79 @@ static void put_symbol(void *arg, const Symbol *symbol, uint32_t number, StrBuf 
         return;
     }
     size_t at = 0;
-    while (at < e->sizes.len && e->sizes.data[at] != number) {
+    while (at < e->sizes.len && e->sizes.data[at] != dim->sym) {
         at++;
     }
     if (at == e->sizes.len) {
-        tn_vec_push(e->arena, &e->sizes, number);
+        tn_vec_push(e->arena, &e->sizes, dim->sym);
     }
     tn_str_printf(out, "s%zu", at);
+}
+
+static bool uses_lane(const Emit *e, const Dim *dim) {
+    if (dim->kind == DIM_SYM) {
+        const LoopPlan *plan = tn_emit_plan_of(e, dim);
+        return plan != NULL && plan->form == FORM_LANE;
+    }
+    for (uint32_t i = 0; i < dim->n_args; i++) {
+        if (uses_lane(e, dim->args[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Quotients by sizes are slow, and C compilers do not move them out of loops. */
+static bool is_costly(const Emit *e, const Dim *dim) {
+    return (dim->kind == DIM_DIV || dim->kind == DIM_MOD) && !tn_dim_is_const(dim->args[1]) &&
+           !uses_lane(e, dim);
+}
+
+static bool put_part(void *arg, const Dim *part, StrBuf *out);
+
+/* A line that gives the quotient a name, among the first of the frame. */
+static const char *define_quotient(Emit *e, Frame *frame, const Dim *dim) {
+    const Dim *outer = e->defined;
+    StrBuf text = tn_str(e->arena), *out = e->out;
+    int depth = e->depth;
+    e->defined = dim;
+    tn_dim_print_c(dim, put_part, e, &text);
+    e->defined = outer;
+    const char *name = tn_emit_name(e, "q");
+    e->out = &frame->text;
+    e->depth = frame->depth;
+    tn_emit_line(e, "const int64_t %s = %s;", name, text.data);
+    e->out = out;
+    e->depth = depth;
+    return name;
+}
+
+/* The name of a quotient, which is computed where the innermost variable in it gets its value. */
+static const char *quotient_name(Emit *e, const Dim *dim) {
+    Frame *frame = e->frame;
+    while (frame->var != NULL && !tn_dim_uses(dim, frame->var)) {
+        frame = frame->outer;
+    }
+    const char *name = tn_map_get_int(&frame->names, (uintptr_t)dim);
+    if (name == NULL) {
+        name = define_quotient(e, frame, dim);
+        *tn_map_put_int(&frame->names, (uintptr_t)dim, NULL) = (void *)(uintptr_t)name;
+    }
+    return name;
+}
+
+/* Symbols by name, and costly parts by that of a constant. */
+static bool put_part(void *arg, const Dim *part, StrBuf *out) {
+    Emit *e = arg;
+    if (part->kind == DIM_SYM) {
+        put_symbol(e, part, out);
+        return true;
+    }
+    if (part == e->defined || !is_costly(e, part)) {
+        return false;
+    }
+    tn_str_puts(out, quotient_name(e, part));
+    return true;
 }
 
 const char *tn_emit_dim(Emit *e, const Dim *dim) {
@@ -81,7 +147,7 @@ const char *tn_emit_dim(Emit *e, const Dim *dim) {
     }
     bool atom = dim->kind == DIM_SYM || (dim->kind == DIM_CONST && dim->value >= 0);
     tn_str_puts(&out, atom ? "" : "(");
-    tn_dim_print_c(e->ctx, dim, put_symbol, e, &out);
+    tn_dim_print_c(dim, put_part, e, &out);
     tn_str_puts(&out, atom ? "" : ")");
     return out.data;
 }
@@ -97,6 +163,26 @@ const Dim *tn_emit_position(Emit *e, const Buf *buf, const Dim *const *index) {
         at = tn_dim_add(e->ctx, at, part);
     }
     return at;
+}
+
+void tn_emit_open_frame(Emit *e, Frame *frame, const Dim *var) {
+    *frame = (Frame){.var = var,
+                     .depth = e->depth,
+                     .text = tn_str(e->arena),
+                     .body = tn_str(e->arena),
+                     .names = tn_map(e->arena),
+                     .outer = e->frame,
+                     .out = e->out};
+    e->frame = frame;
+    e->out = &frame->body;
+}
+
+void tn_emit_close_frame(Emit *e) {
+    Frame *frame = e->frame;
+    e->out = frame->out;
+    e->frame = frame->outer;
+    tn_str_write(e->out, frame->text.data != NULL ? frame->text.data : "", frame->text.len);
+    tn_str_write(e->out, frame->body.data != NULL ? frame->body.data : "", frame->body.len);
 }
 
 /* ---- the function ---- */
@@ -161,8 +247,11 @@ const char *tn_emit_kernel(Ctx *ctx, Prelude *prelude, Kernel *kernel, const boo
         return NULL;
     }
     tn_emit_plan_homes(&e);
+    Frame frame;
+    tn_emit_open_frame(&e, &frame, NULL);
     declare_locals(&e);
     tn_emit_block(&e, NULL, kernel->body);
+    tn_emit_close_frame(&e);
     if (e.failed || prelude->failed) {
         return NULL;
     }

@@ -109,9 +109,12 @@ static void emit_loop(Emit *e, Stmt *loop) {
         tn_emit_line(e, "for (int64_t %s = 0; %s < %s; %s++) {", name, name, extent, name);
     }
     Scope scope = enter_scope(e, true);
+    Frame frame;
+    tn_emit_open_frame(e, &frame, loop->var);
     tn_emit_plan_of(e, loop->var)->name = name;
     tn_emit_block(e, loop, loop->body);
     tn_emit_plan_of(e, loop->var)->name = NULL;
+    tn_emit_close_frame(e);
     leave_scope(e, scope);
 }
 

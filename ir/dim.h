@@ -129,11 +129,12 @@ int64_t tn_dim_hint(Ctx *ctx, const Dim *d);
 /* Text: sums and products with the usual precedence, floor division `/`, `%`,
  * min(a,b), max(a,b), eq(a,b), lt(a,b), select(c,a,b). Parses back to the same Dim. */
 void tn_dim_print(Ctx *ctx, const Dim *d, StrBuf *out);
-/* The same expression in C, where symbol s is spelled by `name(arg, s)`; floor division
+/* The same expression in C. `part` prints a symbol, and may print other parts as well, such as
+ * those that have a name already; else it returns false. Floor division
  * and modulo print as plain / and % when operands are proved non-negative and the divisor
  * positive, else through tn_fdiv / tn_fmod of the emitted prelude; min and max through its
  * tn_imin / tn_imax (all four over int64_t, as symbols are). */
-typedef void DimNameFn(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out);
-void tn_dim_print_c(Ctx *ctx, const Dim *d, DimNameFn *name, void *arg, StrBuf *out);
+typedef bool DimPartFn(void *arg, const Dim *part, StrBuf *out);
+void tn_dim_print_c(const Dim *d, DimPartFn *part, void *arg, StrBuf *out);
 
 #endif

@@ -221,8 +221,7 @@ void tn_dim_print(Ctx *ctx, const Dim *d, StrBuf *out) {
 /* ---- C ---- */
 
 typedef struct CPrinter {
-    Ctx *ctx;
-    DimNameFn *name;
+    DimPartFn *part;
     void *arg;
     StrBuf *out;
 } CPrinter;
@@ -322,9 +321,7 @@ static void c_compound(CPrinter *p, const Dim *d) {
 static void c_dim(CPrinter *p, const Dim *d, bool nested) {
     if (d->kind == DIM_CONST) {
         c_const(p, d->value);
-    } else if (d->kind == DIM_SYM) {
-        p->name(p->arg, tn_dim_symbol_of(p->ctx, d), d->sym, p->out);
-    } else {
+    } else if (!p->part(p->arg, d, p->out)) {
         /* A comparison is an int in C; in arithmetic it must not narrow the rest. */
         bool truth = d->kind == DIM_EQ || d->kind == DIM_LT;
         tn_str_puts(p->out, nested && truth ? "(int64_t)" : "");
@@ -334,7 +331,7 @@ static void c_dim(CPrinter *p, const Dim *d, bool nested) {
     }
 }
 
-void tn_dim_print_c(Ctx *ctx, const Dim *d, DimNameFn *name, void *arg, StrBuf *out) {
-    CPrinter printer = {ctx, name, arg, out};
+void tn_dim_print_c(const Dim *d, DimPartFn *part, void *arg, StrBuf *out) {
+    CPrinter printer = {part, arg, out};
     c_dim(&printer, d, false);
 }

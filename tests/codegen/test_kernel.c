@@ -179,6 +179,9 @@ static const Case cases[] = {
      "-inf:f32 } "
      "for k1 in 4 { for l2 in 16 vector 16 { t0[l2] max= mul(b0[l2], index:f32(k1 - 2)) } } "
      "for l3 in 16 vector 16 { b1[l3] = t0[l3] }"},
+    {"quotients of lanes by a size",
+     N_SYMBOL "param b0: f32[N + 18, N + 18] param b1: f32[3, 16] for i0 in 3 { for l1 in 16 "
+              "vector 16 { b1[i0, l1] = b0[(i0 + l1) / (N + 1), (i0 + l1) % (N + 1)] } }"},
     {"guard of a memoised load", "param b0: f32[4] param b1: f32[8] for i0 in 8 unroll 8 { "
                                  "b1[i0] = guard(lt(i0, 4), b0[min(i0, 3)], 0:f32) }"},
 };
@@ -324,12 +327,32 @@ static void test_no_names(void **state) {
     tn_ctx_free(&ctx);
 }
 
+/* A quotient by a size is computed once a turn of the loop whose variable it uses, outside of the
+ * loops inside. */
+static void test_quotients(void **state) {
+    (void)state;
+    Ctx ctx;
+    tn_ctx_init(&ctx, NULL);
+    const char *text =
+        emit(&ctx, "kernel \"k\" { symbol N dim 0.. param b0: f32[5, 7, N] param b1: f32[5, 7, N] "
+                   "for i0 in 5 * N { for k1 in 7 { b1[i0 / N, k1, i0 % N] = "
+                   "neg(b0[i0 / N, k1, i0 % N]) } } }");
+    const char *outer = strstr(text, "for (int64_t i"),
+               *inner = strstr(outer + 1, "for (int64_t i");
+    const char *quotient = strstr(text, "= tn_fdiv(i"), *rest = strstr(text, "= tn_fmod(i");
+    assert_non_null(inner);
+    assert_true(outer < quotient && quotient < inner);
+    assert_true(outer < rest && rest < inner);
+    assert_null(strstr(quotient + sizeof "= ", "tn_fdiv("));
+    assert_null(strstr(rest + sizeof "= ", "tn_fmod("));
+    tn_ctx_free(&ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_tails),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_no_names),
+        cmocka_unit_test(test_cases),     cmocka_unit_test(test_tails),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_no_names),
+        cmocka_unit_test(test_quotients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -521,15 +521,22 @@ static void test_text(void **state) {
     check_text(s, size_symbol(x, "min"), "\"min\"");
 }
 
-static void c_name(void *arg, const Symbol *symbol, uint32_t number, StrBuf *out) {
-    (void)arg;
-    (void)number;
-    tn_str_printf(out, "s_%s", symbol->name);
+/* Symbols by name, and what is divided by H as if it had one. */
+static bool c_part(void *arg, const Dim *part, StrBuf *out) {
+    Shapes *s = arg;
+    if (part->kind == DIM_SYM) {
+        tn_str_printf(out, "s_%s", tn_dim_symbol_of(&s->ctx, part)->name);
+    } else if (part->kind == DIM_DIV && part->args[1] == s->h) {
+        tn_str_puts(out, "by_H");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void check_c(Shapes *s, const Dim *d, const char *expected) {
     StrBuf text = tn_str(&s->ctx.arena);
-    tn_dim_print_c(&s->ctx, d, c_name, NULL, &text);
+    tn_dim_print_c(d, c_part, s, &text);
     assert_string_equal(text.data, expected);
 }
 
@@ -541,6 +548,8 @@ static void test_c(void **state) {
     check_c(s, tn_dim_divc(x, tn_dim_addc(x, s->n, -7), 4), "((s_N + 1) / 4) - 2");
     check_c(s, tn_dim_divc(x, tn_dim_sub(x, s->n, s->h), 4), "tn_fdiv(s_N - s_H, 4)");
     check_c(s, tn_dim_mod(x, s->n, s->h), "tn_fmod(s_N, s_H)");
+    check_c(s, tn_dim_div(x, s->n, s->h), "by_H");
+    check_c(s, tn_dim_addc(x, tn_dim_mulc(x, tn_dim_div(x, s->n, s->h), 2), 1), "2 * by_H + 1");
     check_c(s, tn_dim_min(x, s->n, s->h), "tn_imin(s_N, s_H)");
     check_c(s, tn_dim_lt(x, s->n, s->h), "s_N < s_H");
     check_c(s, tn_dim_const(x, INT64_MIN), "(-9223372036854775807 - 1)");
