@@ -141,6 +141,19 @@ static int inner_score(Vectorize *v, Stmt *loop, int32_t lanes) {
                : score(v, loop, &accesses, last->var, lanes);
 }
 
+/* Lanes of partial sums: several vectors' where there is enough to sum up, and as long as accesses
+ * run on from one vector into the next, which those to blocked values do not. */
+static int32_t partial_lanes(Vectorize *v, Stmt *loop, int32_t lanes) {
+    const Dim *extent = loop->extent;
+    int32_t wide = lanes;
+    int least = inner_score(v, loop, lanes);
+    while (tn_dim_is_const(extent) && wide < CHAINS * lanes && extent->value >= 4 * wide &&
+           inner_score(v, loop, 2 * wide) >= least) {
+        wide *= 2;
+    }
+    return wide;
+}
+
 /* Partial sums over whole vectors; what is left over follows one by one. */
 static void run_partial(Vectorize *v, Stmt *loop, int32_t lanes) {
     Kernel *kernel = v->kernel;
@@ -148,10 +161,7 @@ static void run_partial(Vectorize *v, Stmt *loop, int32_t lanes) {
     if (has_store(loop->body)) {
         return;
     }
-    int32_t wide = lanes;
-    while (tn_dim_is_const(extent) && wide < CHAINS * lanes && extent->value >= 4 * wide) {
-        wide *= 2;
-    }
+    int32_t wide = partial_lanes(v, loop, lanes);
     const Dim *whole = tn_dim_mulc(v->ctx, tn_dim_divc(v->ctx, extent, wide), wide);
     if (whole != extent && tn_loop_cut(kernel, loop, whole) == NULL) {
         return;
