@@ -100,13 +100,13 @@ static bool all_ones(const Attr *attr) {
     return true;
 }
 
-/* What the blocked schedule serves: dense or depthwise, enough channels; or the gradient of a
- * convolution's weights. */
+/* What the blocked schedule serves: dense, in groups of whole blocks, or depthwise, with enough
+ * channels; or the gradient of a convolution's weights. */
 typedef struct ConvFacts {
     bool eligible;
     bool depthwise;
     bool weight_gradient;
-    int64_t in_channels, out_channels;
+    int64_t in_channels, out_channels; /* of a group */
 } ConvFacts;
 
 /* What a transpose that swaps the first two dims reads; NULL for anything else. */
@@ -141,12 +141,13 @@ static ConvFacts conv_facts(const LayoutPass *pass, const Node *node) {
         !all_ones(tn_node_attr(node, TN_ATTR_in_dilations))) {
         return facts;
     }
-    int64_t groups = tn_attr_int(node, TN_ATTR_groups);
-    facts.in_channels = x->type.dims[1]->value;
-    facts.out_channels = w->type.dims[0]->value;
-    facts.depthwise = groups > 1 && groups == facts.in_channels && groups == facts.out_channels;
-    facts.eligible =
-        (groups == 1 || facts.depthwise) && facts.out_channels >= lanes_of(pass, x) / 2;
+    int64_t groups = tn_attr_int(node, TN_ATTR_groups), lanes = lanes_of(pass, x);
+    int64_t channels = w->type.dims[0]->value;
+    facts.in_channels = w->type.dims[1]->value;
+    facts.out_channels = channels / groups;
+    facts.depthwise = groups > 1 && facts.in_channels == 1 && facts.out_channels == 1;
+    bool whole = facts.in_channels % lanes == 0 && facts.out_channels % lanes == 0;
+    facts.eligible = (groups == 1 || facts.depthwise || whole) && channels >= lanes / 2;
     return facts;
 }
 
@@ -359,6 +360,10 @@ static bool block_dense_weights(LayoutPass *pass, Node *node, const ConvFacts *f
     int32_t lanes = lanes_of(pass, w);
     int32_t panel = lanes * tn_tile_panel_vectors(pass->compile->options.target, w->type.dtype,
                                                   conv_rows(pass, node), facts->out_channels);
+    bool groups = tn_attr_int(node, TN_ATTR_groups) > 1;
+    while (groups && facts->out_channels % panel != 0) {
+        panel -= lanes;
+    }
     bool by_block = pass->blocked[node->in[0]->id] && facts->in_channels % lanes == 0;
     LayoutPart parts[TN_MAX_RANK + 4];
     uint32_t n = 0;
@@ -386,8 +391,25 @@ static bool block_depthwise_weights(LayoutPass *pass, Node *node) {
     return set_layout(pass, node, tn_layout_new(pass->ctx, parts, n));
 }
 
+/* Whether a convolution that has no blocks itself reads blocks at more than one place. */
+static bool reads_blocks(const LayoutPass *pass, const Node *node, const ConvFacts *facts) {
+    const Type *w = &node->in[1]->type;
+    bool window = false;
+    for (uint32_t i = 2; i < w->rank; i++) {
+        window = window || !tn_dim_is(w->dims[i], 1);
+    }
+    return window && !facts->eligible && !facts->weight_gradient && pass->blocked[node->in[0]->id];
+}
+
 static bool lay_out_convolution(LayoutPass *pass, Node *node) {
     ConvFacts facts = conv_facts(pass, node);
+    if (reads_blocks(pass, node, &facts)) {
+        Value *rows = copy_of(pass, node->in[0], node);
+        if (rows == NULL) {
+            return false;
+        }
+        tn_node_set_input(node, 0, rows);
+    }
     if (needs_halo(node) && !add_halo(pass, node, facts.weight_gradient)) {
         return false;
     }

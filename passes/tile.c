@@ -69,12 +69,26 @@ static bool store_runs_along(Tile *tile, const Dim *var) {
     return true;
 }
 
+/* Whether the expression is the same for that many neighbours along `var`: for all, or for the
+ * channels of a group. */
+static bool is_same_along(Tile *tile, Expr *expr, const Dim *var, int32_t lanes) {
+    AccessVec all = {0};
+    tn_expr_accesses(tile->arena, expr, &all);
+    for (size_t i = 0; i < all.len; i++) {
+        int64_t stride;
+        if (!tn_access_stride(tile->ctx, &all.data[i], var, lanes, &stride) || stride != 0) {
+            return false;
+        }
+    }
+    return all.len > 0 || !tn_expr_uses(expr, var);
+}
+
 /* 0 when `var` cannot be the column loop; better ones score higher. */
 static int column_score(Tile *tile, const Dim *var, bool *swap) {
     AccessVec x = {0}, y = {0};
     tn_expr_accesses(tile->arena, tile->x, &x);
     tn_expr_accesses(tile->arena, tile->y, &y);
-    bool x0 = !tn_expr_uses(tile->x, var), y0 = !tn_expr_uses(tile->y, var);
+    bool x0 = is_same_along(tile, tile->x, var, tile->lanes), y0 = !tn_expr_uses(tile->y, var);
     bool x1 = all_stride(tile, &x, var, 1), y1 = all_stride(tile, &y, var, 1);
     *swap = x1 && y0;
     bool product = (x0 && y1) || *swap, lanewise = x1 && y1;
@@ -100,7 +114,7 @@ static bool choose_columns(Tile *tile) {
         tile->x = tile->y;
         tile->y = x;
     }
-    tile->lanewise = best > 0 && tn_expr_uses(tile->x, tile->column->var);
+    tile->lanewise = best > 0 && !is_same_along(tile, tile->x, tile->column->var, tile->lanes);
     return best > 0;
 }
 
@@ -119,14 +133,15 @@ static void choose_rows(Tile *tile) {
     }
 }
 
-/* The most vectors that lie side by side in y: blocked weights set it. */
+/* The most vectors that lie side by side in y, with the same x: blocked weights set it. */
 static int32_t side_by_side(Tile *tile) {
     AccessVec y = {0};
     tn_expr_accesses(tile->arena, tile->y, &y);
     int32_t most = 1;
     for (int32_t vectors = 2; vectors <= 4; vectors++) {
         int64_t stride;
-        bool joined = true;
+        bool joined = tile->lanewise ||
+                      is_same_along(tile, tile->x, tile->column->var, vectors * tile->lanes);
         for (size_t i = 0; i < y.len; i++) {
             joined = joined &&
                      tn_access_stride(tile->ctx, &y.data[i], tile->column->var,
