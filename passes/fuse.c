@@ -556,9 +556,29 @@ static bool separate_carried(Graph *graph) {
     return true;
 }
 
+/* The number of a loop's turn lies nowhere: where an operand must be in memory, such as a loop's
+ * inside, a copy of it is. */
+static bool separate_turn(Graph *body) {
+    Value *turn = body->inputs.data[0];
+    for (Node *node = body->first; node != NULL; node = node->next) {
+        for (uint32_t i = 0; i < node->n_in; i++) {
+            if (node->in[i] != turn || !tn_operand_needs_buffer(node, i)) {
+                continue;
+            }
+            Node *copy = tn_node_new(body, TN_OP_copy, &turn, 1, NULL, 0, node->loc, node);
+            if (copy == NULL) {
+                return false;
+            }
+            tn_node_set_input(node, i, copy->out[0]);
+        }
+    }
+    return true;
+}
+
 bool tn_pass_fuse(Compile *compile) {
     Graph *graph = compile->graph;
-    if (!separate_outputs(graph) || !separate_carried(graph)) {
+    if (!separate_outputs(graph) || !separate_carried(graph) ||
+        (compile->in_body && !separate_turn(graph))) {
         return false;
     }
     Fuse fuse = {.ctx = compile->ctx,
