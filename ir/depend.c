@@ -366,6 +366,44 @@ static bool addresses_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia,
     return false;
 }
 
+enum { MAX_PIECES = 4 * TN_MAX_RANK };
+
+/* The largest factor of a variable part of a sum; 1 when there is none. */
+static int64_t largest_factor(const Dim *dim) {
+    int64_t most = 1;
+    for (uint32_t i = 0; dim->kind == DIM_SUM && i < dim->n_args; i++) {
+        most = dim->coefs[i] > most ? dim->coefs[i] : most;
+    }
+    return most;
+}
+
+/* Indices of two accesses of one object in pieces: x becomes x / c and x % c as long as something
+ * in `a` has a factor c. Indices differ exactly where some piece of them does, and a piece
+ * is simpler: of 3 i + j / 3 with j < 9 they are i and j / 3. */
+static void split_indices(Ctx *ctx, DepAccess *a, DepAccess *b) {
+    const Dim **x = TN_NEW_ARRAY(&ctx->scratch, const Dim *, MAX_PIECES);
+    const Dim **y = TN_NEW_ARRAY(&ctx->scratch, const Dim *, MAX_PIECES);
+    uint8_t n = a->n_index;
+    for (uint8_t d = 0; d < n; d++) {
+        x[d] = a->index[d];
+        y[d] = b->index[d];
+    }
+    for (uint8_t d = 0; d < n && n < MAX_PIECES;) {
+        int64_t factor = largest_factor(x[d]);
+        if (factor == 1) {
+            d++;
+            continue;
+        }
+        x[n] = tn_dim_divc(ctx, x[d], factor);
+        y[n++] = tn_dim_divc(ctx, y[d], factor);
+        x[d] = tn_dim_modc(ctx, x[d], factor);
+        y[d] = tn_dim_modc(ctx, y[d], factor);
+    }
+    a->index = x;
+    b->index = y;
+    a->n_index = b->n_index = n;
+}
+
 /* An index x % c joined with another one that is x / c gives x again, wherever the two stand:
  * accesses whose joined indices differ, differ. */
 static bool joined_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
@@ -386,15 +424,29 @@ static bool joined_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, co
     return false;
 }
 
-bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
-                  const DepInstance *ib) {
+static bool any_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                      const DepInstance *ib) {
     for (int d = 0; d < a->n_index; d++) {
         if (d != a->dyn && d != b->dyn && dims_apart(ctx, a->index[d], ia, b->index[d], ib)) {
             return true;
         }
     }
-    return a->dyn < 0 && b->dyn < 0 &&
-           (addresses_apart(ctx, a, ia, b, ib) || joined_apart(ctx, a, ia, b, ib));
+    return false;
+}
+
+static bool pieces_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                         const DepInstance *ib) {
+    DepAccess x = *a, y = *b;
+    split_indices(ctx, &x, &y);
+    return (x.n_index > a->n_index && any_apart(ctx, &x, ia, &y, ib)) ||
+           joined_apart(ctx, &x, ia, &y, ib);
+}
+
+bool tn_dep_apart(Ctx *ctx, const DepAccess *a, const DepInstance *ia, const DepAccess *b,
+                  const DepInstance *ib) {
+    return any_apart(ctx, a, ia, b, ib) ||
+           (a->dyn < 0 && b->dyn < 0 &&
+            (addresses_apart(ctx, a, ia, b, ib) || pieces_apart(ctx, a, ia, b, ib)));
 }
 
 /* Whether `access` is free of meetings with any access in a later iteration. */

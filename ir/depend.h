@@ -5,8 +5,8 @@
  * substitution of loop variables: the later iteration of `v` is `v + 1 + z` with a fresh
  * z >= 0, and every loop inside runs over a variable of its own. Two instances are apart
  * when the prover shows their indices different in some dim, or their flattened
- * addresses, or x / c and x % c joined to x. Whatever is not proved counts as a meeting. Working
- * memory is scratch.
+ * addresses, or pieces of the indices, as they are or x / c and x % c joined to x. Whatever is
+ * not proved counts as a meeting. Working memory is scratch.
  */
 #ifndef TN_IR_DEPEND_H
 #define TN_IR_DEPEND_H

@@ -216,6 +216,11 @@ static const Refusal refusals[] = {
      do_hoist},
     {"hoist: the loop writes what is read",
      HEAD "for i0 in 8 { t0 = b0[0] b0[i0] = add(t0, 1:f64) } }", do_hoist},
+    {"partition: a remainder that reaches the next place",
+     "kernel \"k\" { param b0: f64[15, 13]\n"
+     "for i0 in 9 { for i1 in 5 { for i2 in 4 {"
+     " b0[i1 * 3 + i0 / 3, i2 * 3 + i0 % 4] = 1:f64 } } } }",
+     do_partition},
     {"partial: every element has its own accumulator",
      "kernel \"k\" { param b0: f64[20] temp t0: f64[8]\n"
      "for i0 in 8 { t0[i0] = 0:f64 } for i1 in 8 { t0[i1] add= b0[i1] } }",
@@ -250,6 +255,10 @@ static void test_quotients(void **state) {
         " b0[i0 / 16, i1, i0 % 16] = 1:f32 } } }",
         "kernel \"k\" { symbol N dim 0.. symbol M dim 0.. param b0: f32[N, M]"
         " for i0 in N * M { b0[i0 / M, i0 % M] = 1:f32 } }",
+        "kernel \"k\" { param b0: f32[15, 12] for i0 in 9 { for i1 in 5 { for i2 in 4 {"
+        " b0[i1 * 3 + i0 / 3, i2 * 3 + i0 % 3] = 1:f32 } } } }",
+        "kernel \"k\" { param b0: f32[15, 12] for i1 in 5 { for i0 in 9 { for i2 in 4 {"
+        " b0[i1 * 3 + i0 / 3, i2 * 3 + i0 % 3] = 1:f32 } } } }",
     };
     (void)state;
     for (size_t i = 0; i < sizeof independent / sizeof independent[0]; i++) {
