@@ -29,7 +29,7 @@ const char *sweep_messages(Ctx *ctx) {
 
 double sweep_tolerance(const Graph *graph, double for_f32, double for_f64) {
     for (const Node *node = graph->first; node != NULL; node = node->next) {
-        if (node->out[0]->type.dtype == TN_F32) {
+        if (node->n_out > 0 && node->out[0]->type.dtype == TN_F32) {
             return for_f32;
         }
     }
