@@ -455,8 +455,10 @@ bool tn_grad_loop(GradRule *rule) {
     add_sums(&lg, sums);
     add_result_seeds(&lg);
     finish_body(&lg, sums);
-    Node *backward = make_loop(&lg);
-    if (backward == NULL) {
+    /* What turns give may all be zero, or left to be done outside. */
+    bool any = lg.body->outputs.len > 0;
+    Node *backward = any ? make_loop(&lg) : NULL;
+    if (any && backward == NULL) {
         return false;
     }
     give_cotangents(&lg, backward, sums);

@@ -49,6 +49,28 @@ static void test_dot(void **state) {
     }
 }
 
+/* Where no turn gives anything, no loop without results is left behind. */
+static void test_loop_of_nothing(void **state) {
+    static const GradCase test = {
+        .name = "loop of nothing",
+        .text = "graph @f(%x: f64[3,2]) -> (%y) { %y = loop(%x) {trips=[3], carried=0, scanned=1} "
+                "do graph @turn(%t: i64, %r: f64[2]) -> (%o) { %o = stop_gradient(%r) } }",
+        .lo = -1,
+        .hi = 1};
+    Ctx ctx;
+    GradCheck check;
+    (void)state;
+    begin(&check, &ctx, &test, 1);
+    for (const Node *node = check.gradient->first; node != NULL; node = node->next) {
+        assert_true(node->n_out > 0);
+    }
+    RefTensor *out = grad_check_outputs(&check, check.gradient);
+    for (int64_t i = 0; i < 6; i++) {
+        assert_true(out[check.n_out].f[i] == 0);
+    }
+    tn_ctx_free(&ctx);
+}
+
 /* A row that no case uses is a row without a test. */
 static void test_rows_are_covered(void **state) {
     static const char *const integer_rows[] = {
@@ -74,7 +96,7 @@ static void test_rows_are_covered(void **state) {
 }
 
 int main(void) {
-    struct CMUnitTest *tests = calloc(2 * grad_n_cases + 1, sizeof *tests);
+    struct CMUnitTest *tests = calloc(2 * grad_n_cases + 2, sizeof *tests);
     if (tests == NULL) {
         return 1;
     }
@@ -85,7 +107,8 @@ int main(void) {
         tests[2 * i + 1] = (struct CMUnitTest){name, test_dot, NULL, NULL, test};
     }
     tests[2 * grad_n_cases] = (struct CMUnitTest)cmocka_unit_test(test_rows_are_covered);
-    int failed = _cmocka_run_group_tests("rules", tests, 2 * grad_n_cases + 1, NULL, NULL);
+    tests[2 * grad_n_cases + 1] = (struct CMUnitTest)cmocka_unit_test(test_loop_of_nothing);
+    int failed = _cmocka_run_group_tests("rules", tests, 2 * grad_n_cases + 2, NULL, NULL);
     free(tests);
     return failed;
 }
